@@ -1,0 +1,181 @@
+"""The nouns that pass between the rooms: frozen values without I/O, models or torch.
+
+Axis vocabulary of every shape in this package:
+
+    items     examples of a data set            classes   label classes, in the order of `Items.classes`
+    seeds     repetitions of a study            draws     bootstrap resamples
+    runs      fits solved side by side          tokens    positions of a text
+    hidden    width of a model's activations
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Int
+
+if TYPE_CHECKING:
+    from torch import Tensor
+else:  # shapes are checked on any array, so that planning never has to import torch
+    Tensor = Any
+
+Array = np.ndarray
+
+Truth = str
+"""How much ground truth something has seen: "none", "supervisor", "budget(n)" or "oracle"."""
+
+SplitName = Literal["supervisor", "transfer", "test"]
+
+
+@dataclass(frozen=True)
+class Items:
+    """A data set before it is split: one entry per item in every field.
+
+    Raises ValueError where two fields disagree in length or a gold class is out of range.
+    """
+
+    ids: tuple[str, ...]
+    """Unique, stable names of the items."""
+    texts: tuple[str, ...]
+    """Untrusted text as the data set has it."""
+    gold: Int[Array, "items"]
+    """Ground truth: an index into `classes`."""
+    classes: tuple[str, ...]
+    """Names of the classes; two of them make the task binary, with class 1 the positive one."""
+    groups: tuple[str, ...]
+    """Items with equal group never straddle two splits (prompt, review, game); an item alone is its own group."""
+    prompt: str = "{text}"
+    """How a causal model is asked: holds `{text}` once and ends where the answer would begin."""
+    templates: tuple[str, ...] | None = None
+    """Name of the template that made each text, where the data set says so; grouped like `groups`."""
+    splits: tuple[str, ...] | None = None
+    """The user's own membership ("supervisor", "transfer", "test") where the data set has it."""
+    slices: Mapping[str, Float[Array, "items"]] = field(default_factory=dict)
+    """Numbers by which results are sliced in the report (for example the absolute mean rating)."""
+    ratings: tuple[tuple[float, ...], ...] | None = None
+    """Single human ratings per item, where they exist; positions are not people."""
+    notes: tuple[str, ...] = ()
+    """Sentences the report must repeat about this data set (contamination, thresholds that use gold)."""
+
+    def __post_init__(self) -> None:
+        count = len(self.ids)
+        for name in ("texts", "gold", "groups", "templates", "splits", "ratings"):
+            value = getattr(self, name)
+            if value is not None and len(value) != count:
+                raise ValueError(f"Items.{name} has {len(value)} entries for {count} ids")
+        for name, values in self.slices.items():
+            if len(values) != count:
+                raise ValueError(f"Items.slices[{name!r}] has {len(values)} entries for {count} ids")
+        if count and not (0 <= int(self.gold.min()) and int(self.gold.max()) < len(self.classes)):
+            raise ValueError(f"Items.gold must index {len(self.classes)} classes")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Which weights, which layer, which precision, and how a model's text is built."""
+
+    model: str
+    """Asset name, local folder, GGUF file or Hugging Face hub id."""
+    revision: str | None = None
+    """Hub revision (branch, tag or commit); the commit it resolves to is recorded."""
+    layer: int | None = None
+    """Which hidden state is read: 0 = embeddings, k = after block k, none = the last (after the final norm)."""
+    pooling: Literal["auto", "last", "mean"] = "auto"
+    """`last` reads the last token, `mean` averages all; `auto` is `last` for causal models, `mean` for encoders."""
+    padding: Literal["right", "left"] = "right"
+    """Side on which a batch is filled; results agree within 1e-3 in fp32."""
+    template: str | None = None
+    """Text given to the model, with `{text}` once; none = the task's prompt for causal models, `{text}` for encoders."""
+    max_tokens: int = 512
+    """Longest input in tokens (also capped by the model's context); the end of `{text}` is cut and counted, never
+    the template around it."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """`auto` is bf16 where the device computes it natively, else fp32; heads and losses are always fp32 or better."""
+    batch_tokens: int = 4096
+    """Tokens of a batch including padding; changes speed and memory only."""
+    trust_remote_code: bool = False
+    """Run Python code that comes with the weights; off unless the experiment file turns it on."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a supervisor believes about some items, and where that belief comes from."""
+
+    ids: tuple[str, ...]
+    probabilities: Float[Array, "items classes"]
+    """Class probabilities; each row sums to 1."""
+    weights: Float[Array, "items"]
+    """Weight of each item in the student's loss; 0 drops it."""
+    truth: Truth = "none"
+    """The most ground truth that went into any of it."""
+
+    def __post_init__(self) -> None:
+        if not (len(self.ids) == len(self.probabilities) == len(self.weights)):
+            raise ValueError(
+                f"Labels: {len(self.ids)} ids, {len(self.probabilities)} rows of probabilities, "
+                f"{len(self.weights)} weights"
+            )
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an objective may know beyond its batch."""
+
+    progress: float
+    """Share of the fit that is done, in [0, 1]."""
+    statistics: Mapping[str, Tensor] = field(default_factory=dict)
+    """What `Objective.statistics` computed over the whole training set or a buffer of at least 1,024 predictions."""
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """A training loss: frozen settings and one pure call on tensors.
+
+    Add one: a module with a formula and a frozen dataclass like `trimtab/objectives/naive.py`.
+    """
+
+    truth: ClassVar[Truth]
+    """How much ground truth the formula itself reads; almost always "none"."""
+    scheduled: ClassVar[bool]
+    """Whether the value depends on progress or on the student's own predictions."""
+
+    def statistics(
+        self, logits: Float[Tensor, "*runs items classes"], labels: Float[Tensor, "*runs items classes"]
+    ) -> Mapping[str, Tensor]:
+        """Return what the formula needs to know of more than one example; called without gradients."""
+        ...
+
+    def __call__(
+        self,
+        logits: Float[Tensor, "*runs items classes"],
+        labels: Float[Tensor, "*runs items classes"],
+        context: Context,
+    ) -> Float[Tensor, "*runs items"]:
+        """Return one loss value in nats per example, not reduced."""
+        ...
+
+
+@runtime_checkable
+class LabelStep(Protocol):
+    """A change of labels before the student sees them: filter, reweight, correct."""
+
+    truth: ClassVar[Truth]
+
+    def __call__(self, labels: Labels) -> Labels:
+        """Return new labels over the same ids, in the same order; a dropped item gets weight 0."""
+        ...
+
+
+class Progress(Protocol):
+    """How a long loop tells what it has done; may be called often."""
+
+    def __call__(self, done: int, total: int, *, tokens: int = 0) -> None:
+        """Report `done` of `total` units and the tokens processed so far."""
+        ...
+
+
+def silent(done: int, total: int, *, tokens: int = 0) -> None:
+    """Report nothing (the default `Progress`)."""
