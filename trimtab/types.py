@@ -5,6 +5,7 @@ Axis vocabulary of every shape in this package:
     items     examples of a data set            classes   label classes, in the order of `Items.classes`
     seeds     repetitions of a study            draws     bootstrap resamples
     runs      fits solved side by side          tokens    positions of a text
+    directions  principal axes of activations
     hidden    width of a model's activations
 """
 
@@ -141,6 +142,9 @@ class Objective(Protocol):
     """How much ground truth the formula itself reads; almost always "none"."""
     scheduled: ClassVar[bool]
     """Whether the value depends on progress or on the student's own predictions."""
+    curvature: ClassVar[float]
+    """Largest curvature of one example's loss in its logits, in nats (1/2 for a cross-entropy); sets the step length
+    of a probe's fit."""
 
     def statistics(
         self, logits: Float[Tensor, "*runs items classes"], labels: Float[Tensor, "*runs items classes"]

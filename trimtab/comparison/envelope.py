@@ -1,0 +1,142 @@
+"""The envelope of results.json: rows, aggregates, splits, models, warnings and examples of one comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trimtab.comparison.examples import examples
+from trimtab.comparison.measured import Measured, terciles
+from trimtab.comparison.remarks import control_remarks, warnings
+from trimtab.comparison.row import Row
+from trimtab.comparison.rows import adjust_for_methods, gap_recovered, row_json
+from trimtab.metrics import METRICS
+from trimtab.metrics.aggregate import median_pgr
+from trimtab.types import Progress
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the artifacts' manifests say about data and models."""
+
+    learners: tuple[tuple[str, str, str], ...]
+    embedded: tuple[str, ...]
+    splits: dict[str, Any]
+    facts: Mapping[str, dict[str, Any]]
+    """Facts of each input of the comparison, by input name."""
+
+    def models(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """Return each learner's model as it was used."""
+        found = {}
+        for key, model, fit in self.learners:
+            facts = self._model_facts(key, rows)
+            found[key] = {"model": model, "fit": fit, **facts.get("description", {})}
+            found[key]["truncated"] = facts.get("truncated")
+            found[key]["strengths"] = sorted({one["strength"] for one in self._fits(key, rows) if "strength" in one})
+        return found
+
+    def fits(self, rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
+        """Return the facts of every row's fits."""
+        return {row.key: [self.facts[f"models.{i}"] for i in row.student_fits] for row in rows}
+
+    def _fits(self, key: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        positions = {i for row in rows if row.strong == key and not row.control for i in row.student_fits}
+        return [self.facts[f"models.{i}"] for i in sorted(positions)]
+
+    def _model_facts(self, key: str, rows: Sequence[Row]) -> dict[str, Any]:
+        if key in self.embedded:
+            return self.facts[f"embeds.{self.embedded.index(key)}"]
+        fits = self._fits(key, rows)
+        return fits[0] if fits else {}
+
+
+def envelope(
+    measured: Measured,
+    rows: Sequence[Row],
+    metrics: Sequence[str],
+    description: Description,
+    digests: Mapping[str, Sequence[str]],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Return the content of results.json that does not depend on the run that made it."""
+    found = _all_rows(measured, rows, metrics, progress)
+    _point_to_artifacts(found, rows, digests)
+    data = description.facts["data"]
+    remarks = control_remarks(measured, rows, metrics[0])
+    models = description.models(rows)
+    return {
+        "schema": SCHEMA,
+        "study": "generalize",
+        "seeds": list(measured.seeds),
+        "interval": {"level": 0.95, "method": _method(len(measured.seeds)), "draws": len(measured.resample.item_weights)},
+        "task": {name: data[name] for name in ("kind", "classes", "notes", "prompt")},
+        "splits": description.splits
+        | {"dropped": data["dropped"], "truncated": {key: one["truncated"] for key, one in models.items()}},
+        "models": models,
+        "rows": found,
+        "aggregates": _aggregates(measured, rows, metrics),
+        "controls": remarks,
+        "control_sentence": " ".join(one["sentence"] for one in remarks) or None,
+        "examples": examples(measured, rows),
+        "warnings": warnings(found, description.fits(rows), data["notes"], len(measured.gold), len(measured.seeds)),
+    }
+
+
+def _method(seeds: int) -> str:
+    return "crossed" if seeds >= 5 else "crossed_t" if seeds > 1 else "items_only"
+
+
+def _all_rows(
+    measured: Measured, rows: Sequence[Row], metrics: Sequence[str], progress: Progress
+) -> list[dict[str, Any]]:
+    """Return every row under every metric, then the methods' slices under the main one."""
+    naive = {(row.weak, row.strong): row for row in rows if row.method == "naive" and not row.control}
+    found = []
+    for done, metric in enumerate(metrics):
+        found += [row_json(measured, row, metric, naive.get((row.weak, row.strong)), None) for row in rows]
+        progress(done + 1, len(metrics) + 1)
+    for name, values in measured.slices.items():
+        for span, inside in terciles(values):
+            part = measured.part(inside)
+            for row in rows:
+                if not row.control:
+                    first = naive.get((row.weak, row.strong))
+                    found.append(row_json(part, row, metrics[0], first, f"{name} {span}"))
+    progress(len(metrics) + 1, len(metrics) + 1)
+    adjust_for_methods(found)
+    return found
+
+
+def _point_to_artifacts(
+    found: list[dict[str, Any]], rows: Sequence[Row], digests: Mapping[str, Sequence[str]]
+) -> None:
+    """Add to every per-seed entry the digests of the predictions and labels that it comes from."""
+    by_key = {(row.weak, row.strong, row.method, row.control or False): row for row in rows}
+    for one in found:
+        row = by_key[one["weak"], one["strong"], one["method"], one["control"]]
+        for i, entry in enumerate(one["per_seed"]):
+            entry["predictions"] = {
+                "weak": digests["predictions"][row.weak_predictions[i]],
+                "student": digests["predictions"][row.student_predictions[i]],
+                "ceiling": digests["predictions"][row.ceiling_predictions[i]],
+            }
+            entry["labels"] = {"weak_labels": digests["labels"][row.weak_labels[i]]}
+            if row.labels:
+                entry["labels"]["labels"] = digests["labels"][row.labels[i]]
+
+
+def _aggregates(measured: Measured, rows: Sequence[Row], metrics: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the median PGR of each method over all pairs, where there are several."""
+    found = []
+    methods = dict.fromkeys(row.method for row in rows if not row.control)
+    for metric in (name for name in metrics if METRICS[name].pgr):
+        for method in methods:
+            pairs = [row for row in rows if row.method == method and not row.control]
+            if len(pairs) > 1:
+                median = median_pgr([gap_recovered(measured, row, metric) for row in pairs]).to_json()
+                counts = {name: median.pop(name) for name in ("n_ok", "n_imprecise", "n_no_gap", "n_other")}
+                found.append({"over": "pairs", "method": method, "metric": metric, "median_pgr": median, **counts})
+    return found

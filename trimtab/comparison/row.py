@@ -1,0 +1,31 @@
+"""What is put beside each other in one line of the results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One student of one pair: positions, one per seed, in the comparison's lists of artifacts."""
+
+    key: str
+    weak: str
+    """Key of the weak supervisor, w0, w1, ..."""
+    strong: str
+    """Key of the strong student, s0, s1, ..."""
+    method: str
+    truth: str
+    """Most ground truth that any part of the method reads."""
+    control: str | None
+    """Which control this is; none for a method."""
+    self_pair: bool
+    """Whether weak and strong are the same model and fit."""
+    weak_predictions: tuple[int, ...]
+    student_predictions: tuple[int, ...]
+    ceiling_predictions: tuple[int, ...]
+    weak_labels: tuple[int, ...]
+    labels: tuple[int, ...]
+    """What the student was told; empty where it was told nothing."""
+    student_fits: tuple[int, ...]
+    """Positions of the students' fits; empty where nothing was fitted."""

@@ -1,0 +1,78 @@
+"""Find an objective, a label step or a task by name: ours, another package's, or a class in the user's own file."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from trimtab.digest import file_digest
+from trimtab.errors import UsageError, did_you_mean
+
+
+_LOADED: list[Path] = []
+
+
+def known(group: str, ours: Mapping[str, str]) -> dict[str, str]:
+    """Return name -> "module:Class" of our own entries and of the entry points of a group; ours win."""
+    return {entry.name: entry.value for entry in entry_points(group=group)} | dict(ours)
+
+
+def find(name: str, group: str, ours: Mapping[str, str], folder: Path) -> type:
+    """Return the class that a name or "path/to/file.py:ClassName" (relative to `folder`) stands for.
+
+    Raises UsageError where there is no such name, file or class.
+    """
+    if ".py:" in name:
+        path, _, attribute = name.rpartition(":")
+        return _attribute(module_from_file((folder / path).resolve()), attribute, name)
+    table = known(group, ours)
+    if name not in table:
+        raise UsageError(f'"{name}" is not known.{did_you_mean(name, table)}')
+    module, _, attribute = table[name].partition(":")
+    return _attribute(importlib.import_module(module), attribute, name)
+
+
+def user_files() -> list[Path]:
+    """Return the users' own files that were loaded in this process, for worker processes to load as well."""
+    return list(_LOADED)
+
+
+def module_from_file(path: Path) -> ModuleType:
+    """Import a user's file by path, once for each content it has had.
+
+    Raises UsageError where it is absent or raises.
+    """
+    if not path.is_file():
+        raise UsageError(f'there is no file "{path}"; give the path relative to the experiment file')
+    # the content is part of the name, so that an edited file is never answered with the module of its old text
+    module_name = f"{path.stem}_{file_digest(path)[:12]}"
+    if module_name in sys.modules:
+        return sys.modules[module_name]
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f'"{path}" cannot be imported as a Python file')
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_name]
+        raise UsageError(f'"{path}" raised {type(error).__name__}: {error}; mend the file') from error
+    finally:
+        sys.path.remove(str(path.parent))
+    _LOADED.append(path)
+    return module
+
+
+def _attribute(module: ModuleType, attribute: str, name: str) -> type:
+    found = vars(module).get(attribute)
+    if not isinstance(found, type):
+        classes = [key for key, value in vars(module).items() if isinstance(value, type)]
+        raise UsageError(f'"{name}": the module has no class "{attribute}".{did_you_mean(attribute, classes)}')
+    return found

@@ -1,0 +1,103 @@
+"""Identity of values and of source code: what makes two stages the same stage."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one JSON text of a value: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+
+
+def digest_of(value: Any) -> str:
+    """Return the sha256 of a value's canonical JSON, as 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def settings_of(value: Any) -> Any:
+    """Return frozen settings as JSON values: data classes by field, tuples as lists."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: settings_of(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple | list):
+        return [settings_of(one) for one in value]
+    if isinstance(value, Mapping):
+        return {str(key): settings_of(one) for key, one in value.items()}
+    return value
+
+
+def component_identity(component: object) -> dict[str, Any]:
+    """Return what identifies an objective or a label step: its class, its settings and its source code."""
+    kind = type(component)
+    return {
+        "class": kind.__qualname__,
+        "settings": settings_of(component) if is_dataclass(component) else {},
+        "source": source_digest(kind.__module__),
+    }
+
+
+@cache
+def source_digest(module_name: str) -> str:
+    """Return the sha256 over the source of a module and of the modules of the same package that it imports.
+
+    Modules are read, not run. A user's own file counts the files beside it that it imports.
+    """
+    sources: dict[str, str] = {}
+    pending = [module_name]
+    while pending:
+        name = pending.pop()
+        path = _source_path(name)
+        if name in sources or path is None:
+            continue
+        text = path.read_text("utf-8")
+        sources[name] = hashlib.sha256(text.encode()).hexdigest()
+        pending += [near for near in _imports(text, name) if _same_package(near, name)]
+    return digest_of(sources)
+
+
+def _source_path(name: str) -> Path | None:
+    module = sys.modules.get(name)
+    origin = module.__file__ if isinstance(module, ModuleType) else None
+    if origin is None and module is None:
+        try:
+            spec = importlib.util.find_spec(name)
+        except ModuleNotFoundError:
+            return None
+        origin = spec.origin if spec else None
+    return Path(origin) if origin and origin.endswith(".py") and Path(origin).is_file() else None
+
+
+def _same_package(name: str, importer: str) -> bool:
+    return name.rpartition(".")[0] == importer.rpartition(".")[0]
+
+
+def _imports(text: str, importer: str) -> list[str]:
+    """Return the absolute names that a module's import statements may refer to."""
+    package = importer.rpartition(".")[0]
+    names: list[str] = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".") if package else []
+                base = ".".join([*parents[: len(parents) - node.level + 1], *([base] if base else [])])
+            names += [base, *(f"{base}.{alias.name}" if base else alias.name for alias in node.names)]
+    return [name for name in names if name]

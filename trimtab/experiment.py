@@ -1,0 +1,242 @@
+"""The experiment file: strict YAML in, one frozen value out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trimtab.components import find, known
+from trimtab.errors import ExperimentError, UsageError, did_you_mean
+from trimtab.fields import build, check_keys, is_name, one_of, typed
+from trimtab.fit.probe_settings import Probe
+from trimtab.fit.tune_settings import Tune
+from trimtab.methods import METHODS, Method
+from trimtab.objectives import OBJECTIVES
+from trimtab.supervise import LABEL_STEPS
+from trimtab.tasks import TASKS
+from trimtab.tasks.splits import SplitSettings
+from trimtab.types import LabelStep, ModelSpec, Objective
+from trimtab.yaml_file import override, read_yaml
+
+FITS: Mapping[str, type] = {"probe": Probe, "tune": Tune}
+METRIC_NAMES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "ece", "brier")
+_KEYS = ("name", "study", "task", "split", "weak", "strong", "methods", "seeds", "controls", "metrics")
+_SIZES = ("supervisor", "transfer", "test")
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A model and how it learns."""
+
+    spec: ModelSpec
+    fit: Probe | Tune
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A whole weak-to-strong study as one value."""
+
+    name: str
+    """Name of the run's folder: letters, digits, '-', '_' and '.'."""
+    task: Any
+    """Settings of a task."""
+    split: SplitSettings
+    """Sizes of the three splits and of the pool."""
+    weak: tuple[Learner, ...]
+    """Weak supervisors; every pair with a strong student is run."""
+    strong: tuple[Learner, ...]
+    """Strong students."""
+    methods: tuple[Method, ...]
+    """How the students learn."""
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Repetitions; each draws its own supervisor and transfer items from the pool."""
+    controls: bool = True
+    """Whether the four controls run beside the methods."""
+    metrics: tuple[str, ...] = METRIC_NAMES
+    """What is reported, the main one first."""
+    text: str = ""
+    """The file it was read from, for the report."""
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Read an experiment file; each override is "path.to.value=YAML".
+
+    Raises ExperimentError naming the path in the file, what was found and what was wanted.
+    """
+    path = Path(path)
+    values, text = read_yaml(path)
+    for one in overrides:
+        override(values, one)
+    if overrides:
+        text = f"{text.rstrip()}\n# overrides: {' '.join(overrides)}\n"
+    return parse(values, path.parent, text)
+
+
+def parse(values: Any, folder: Path, text: str = "") -> Experiment:
+    """Return the experiment that plain values (as read from YAML) describe; paths are relative to `folder`."""
+    if not isinstance(values, dict):
+        raise ExperimentError(f"the experiment must be a mapping of keys to values, found {_kind(values)}")
+    check_keys(values, _KEYS, "")
+    for key in ("name", "task", "weak", "strong", "methods"):
+        if key not in values:
+            raise ExperimentError(f"{key}: the key is missing; every experiment needs it")
+    if values.get("study", "generalize") != "generalize":
+        raise ExperimentError(f'study: found {values["study"]!r}, wanted "generalize"')
+    name = typed(str, values["name"], "name")
+    if not is_name(name):
+        raise ExperimentError(f"name: found {name!r}, wanted letters, digits, '-', '_' or '.', beginning with a letter")
+    task, split = _task(values["task"], values.get("split", {}), folder)
+    return Experiment(
+        name=name,
+        task=task,
+        split=split,
+        weak=_learners(values["weak"], "weak", folder),
+        strong=_learners(values["strong"], "strong", folder),
+        methods=_methods(values["methods"], folder),
+        seeds=_seeds(values.get("seeds", [0, 1, 2, 3, 4])),
+        controls=typed(bool, values.get("controls", True), "controls"),
+        metrics=_metrics(values.get("metrics", list(METRIC_NAMES))),
+        text=text,
+    )
+
+
+def _task(values: Any, split: Any, folder: Path) -> tuple[Any, SplitSettings]:
+    if not isinstance(values, dict) or "kind" not in values:
+        raise ExperimentError(f"task: found {_kind(values)}, wanted a mapping with a key `kind`")
+    kind = typed(str, values["kind"], "task.kind")
+    cls = _component(kind, "trimtab.tasks", TASKS, folder, "task.kind")
+    sizes = {key: values[key] for key in _SIZES if key in values}
+    settings = {key: value for key, value in values.items() if key not in ("kind", *_SIZES)}
+    if isinstance(settings.get("path"), str):
+        settings["path"] = str(folder / Path(settings["path"]).expanduser())
+    if not isinstance(split, dict):
+        raise ExperimentError(f"split: found {_kind(split)}, wanted a mapping")
+    clash = sorted(set(split) & set(_SIZES))
+    if clash:
+        raise ExperimentError(f"split.{clash[0]}: the sizes of the splits belong under task; move it there")
+    return build(cls, settings, "task"), build(SplitSettings, sizes | split, "split")
+
+
+def _learners(values: Any, path: str, folder: Path) -> tuple[Learner, ...]:
+    entries = values if isinstance(values, list) else [values]
+    if not entries:
+        raise ExperimentError(f"{path}: the list is empty; name at least one model")
+    return tuple(_learner(one, f"{path}.{i}", folder) for i, one in enumerate(entries))
+
+
+def _learner(values: Any, path: str, folder: Path) -> Learner:
+    if isinstance(values, str):
+        values = {"model": values}
+    if not isinstance(values, dict):
+        raise ExperimentError(f"{path}: found {_kind(values)}, wanted a mapping with a key `model`")
+    fit_name, fit_settings = _named(values.get("fit", "probe"), f"{path}.fit", key="kind")
+    cls = one_of(fit_name, FITS, f"{path}.fit")
+    spec = {key: value for key, value in values.items() if key != "fit"}
+    model = spec.get("model")
+    if isinstance(model, str) and model.startswith((".", "~")):
+        spec["model"] = str((folder / Path(model).expanduser()).resolve())
+    return Learner(build(ModelSpec, spec, path), build(cls, fit_settings, f"{path}.fit"))
+
+
+def _methods(values: Any, folder: Path) -> tuple[Method, ...]:
+    if not isinstance(values, list) or not values:
+        raise ExperimentError(f"methods: found {_kind(values)}, wanted a list with at least one method")
+    methods = tuple(_method(one, f"methods.{i}", folder) for i, one in enumerate(values))
+    names = [method.name for method in methods]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise ExperimentError(f"methods.{i}: the name {name!r} is taken; give one of the two another `name`")
+    return methods
+
+
+def _method(values: Any, path: str, folder: Path) -> Method:
+    if isinstance(values, dict) and "objective" in values:
+        check_keys(values, ("name", "labels", "objective"), path)
+        objective_name, _ = _named(values["objective"], f"{path}.objective")
+        return Method(
+            name=typed(str, values.get("name", objective_name), f"{path}.name"),
+            objective=_objective(values["objective"], f"{path}.objective", folder),
+            labels=_steps(values.get("labels", []), f"{path}.labels", folder),
+        )
+    if isinstance(values, dict) and ("labels" in values or "name" in values):
+        raise ExperimentError(f"{path}.objective: the key is missing; a composed method names its objective")
+    name, settings = _named(values, path)
+    published = METHODS.get(name)
+    if published is None:
+        if ".py:" not in name and name not in known("trimtab.objectives", OBJECTIVES):
+            names = {*METHODS, *known("trimtab.objectives", OBJECTIVES)}
+            raise ExperimentError(f"{path}: found {name!r}, which is no method.{did_you_mean(name, names)}")
+        return Method(name.rpartition(":")[2].lower(), _objective({name: settings}, path, folder))
+    steps = [{step: dict(step_settings)} for step, step_settings in published.labels]
+    objective = _objective({published.objective: {**published.settings, **settings}}, f"{path}.{name}", folder)
+    return Method(name, objective, _steps(steps, path, folder))
+
+
+def _objective(value: Any, path: str, folder: Path) -> Objective:
+    name, settings = _named(value, path)
+    found = build(_component(name, "trimtab.objectives", OBJECTIVES, folder, path), settings, path)
+    if not isinstance(found, Objective):
+        raise ExperimentError(f"{path}: {name!r} is not an objective; it needs the members of trimtab.types.Objective")
+    return found
+
+
+def _steps(values: Any, path: str, folder: Path) -> tuple[LabelStep, ...]:
+    if not isinstance(values, list):
+        raise ExperimentError(f"{path}: found {_kind(values)}, wanted a list of label steps")
+    return tuple(_step(one, f"{path}.{i}", folder) for i, one in enumerate(values))
+
+
+def _step(value: Any, path: str, folder: Path) -> LabelStep:
+    name, settings = _named(value, path)
+    return build(_component(name, "trimtab.label_steps", LABEL_STEPS, folder, path), settings, path)
+
+
+def _component(name: str, group: str, ours: Mapping[str, str], folder: Path, path: str) -> type:
+    try:
+        return find(name, group, ours, folder)
+    except UsageError as error:
+        raise ExperimentError(f"{path}: {error}") from error
+
+
+def _named(value: Any, path: str, key: str | None = None) -> tuple[str, dict[str, Any]]:
+    """Read `name`, `{name: {settings}}` or, with `key`, `{key: name, settings...}`."""
+    if isinstance(value, str):
+        return value, {}
+    if isinstance(value, dict) and key and key in value:
+        return typed(str, value[key], f"{path}.{key}"), {k: v for k, v in value.items() if k != key}
+    if isinstance(value, dict) and len(value) == 1:
+        ((name, settings),) = value.items()
+        if settings is None or isinstance(settings, dict):
+            return str(name), settings or {}
+        raise ExperimentError(f"{path}.{name}: found {settings!r}, wanted a mapping of settings")
+    raise ExperimentError(f"{path}: found {_kind(value)}, wanted a name or a mapping {{name: {{settings}}}}")
+
+
+def _seeds(value: Any) -> tuple[int, ...]:
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise ExperimentError(f"seeds: found {value}, wanted a list such as [0, 1, 2]")
+    seeds = typed(tuple[int, ...], value, "seeds")
+    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        raise ExperimentError(f"seeds: found {list(seeds)}, wanted at least one, all different, none below 0")
+    return seeds
+
+
+def _metrics(value: Any) -> tuple[str, ...]:
+    names = typed(tuple[str, ...], value, "metrics")
+    for i, name in enumerate(names):
+        one_of(name, dict.fromkeys(METRIC_NAMES), f"metrics.{i}")
+    if not names:
+        raise ExperimentError("metrics: the list is empty; name at least one metric")
+    return names
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    names = {dict: "a mapping", list: "a list", str: "a text", bool: "yes/no", int: "a number", float: "a number"}
+    return f"{names.get(type(value), type(value).__name__)} ({str(value)[:40]})"

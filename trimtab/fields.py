@@ -1,0 +1,74 @@
+"""Strict reading of plain values into typed settings; the only user of pydantic."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, fields
+from typing import Any, get_type_hints
+
+from trimtab.errors import ExperimentError, UsageError, did_you_mean
+
+
+def is_name(text: str) -> bool:
+    """Say whether a text can name a folder on any system: a letter or digit, then letters, digits, '-', '_', '.'.
+
+    >>> is_name("movie-sentiment"), is_name("../up"), is_name("")
+    (True, False, False)
+    """
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text) is not None
+
+
+def check_keys(values: Mapping[Any, Any], known: Collection[str], path: str) -> None:
+    """Raise ExperimentError for the first key that is not known, with the nearest that is."""
+    for key in values:
+        if key not in known:
+            where = f"{path}.{key}" if path else str(key)
+            raise ExperimentError(f"{where}: unknown key.{did_you_mean(str(key), known)}")
+
+
+def one_of(name: str, table: Mapping[str, Any], path: str) -> Any:
+    """Return the entry of a table; raise ExperimentError with the nearest right name where there is none."""
+    if name not in table:
+        raise ExperimentError(f"{path}: found {name!r}, which is not known.{did_you_mean(name, table)}")
+    return table[name]
+
+
+def typed(hint: Any, value: Any, path: str) -> Any:
+    """Return `value` as the type `hint`, strictly; raise ExperimentError with what was found and wanted."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        # strict JSON rules: a list may become a tuple and 1 a float, but "1" never a number
+        return TypeAdapter(hint).validate_json(json.dumps(value, allow_nan=False), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        inner = ".".join(str(part) for part in first["loc"] if isinstance(part, int))
+        where = f"{path}.{inner}" if inner else path
+        raise ExperimentError(f"{where}: found {first['input']!r}; {_wanted(first['msg'])}") from None
+    except (ValueError, TypeError):
+        raise ExperimentError(f"{path}: found {value!r}, wanted a finite number, text, list or mapping") from None
+
+
+def _wanted(message: str) -> str:
+    return message[:1].lower() + message[1:].replace("Input should be", "wanted").replace("input should be", "wanted")
+
+
+def build(cls: type, values: Mapping[str, Any], path: str) -> Any:
+    """Return the frozen settings `cls` with `values` checked one by one.
+
+    Raises ExperimentError with the path in the file for an unknown key, a missing one, a wrong type or a value that
+    the class refuses.
+    """
+    own = {field.name: field for field in fields(cls) if field.init}
+    check_keys(values, own, path)
+    for name, field in own.items():
+        if name not in values and field.default is MISSING and field.default_factory is MISSING:
+            raise ExperimentError(f"{path}.{name}: the key is missing; it has no default")
+    hints = get_type_hints(cls)
+    given = {name: typed(hints[name], value, f"{path}.{name}") for name, value in values.items()}
+    try:
+        return cls(**given)
+    except (ValueError, UsageError) as error:
+        raise ExperimentError(f"{path}: {error}") from error

@@ -1,0 +1,80 @@
+"""What a study would do: what is cached, what the rest may take, and which gap its test split can resolve."""
+
+from __future__ import annotations
+
+from collections import Counter
+from statistics import median
+from typing import Any
+
+from trimtab.experiment import Experiment
+from trimtab.metrics.resolution import resolvable_gap
+from trimtab.plan import plan
+from trimtab.stages.stage import Stage
+from trimtab.store import Store
+from trimtab.terminal import duration
+
+ROUGH_SECONDS = {"data": 5.0, "split": 0.1, "label": 0.1, "select": 2.0, "train": 2.0, "predict": 0.5, "compare": 30.0}
+"""Seconds of a stage where the store has none of its kind to go by: small models, a few thousand items, two cores."""
+ROUGH_EMBED_S = 180.0
+
+
+def forecast(experiment: Experiment, store: Store) -> dict[str, Any]:
+    """Return per kind how many stages there are, how many are cached, and the seconds that the others may take."""
+    stages = plan(experiment).stages
+    history = _history(store)
+    todo = [stage for stage in stages if not store.has(stage.kind, stage.digest)]
+    kinds = []
+    for kind, total in Counter(stage.kind for stage in stages).items():
+        missing = [stage for stage in todo if stage.kind == kind]
+        kinds.append(
+            {
+                "kind": kind,
+                "stages": total,
+                "cached": total - len(missing),
+                "to_run": len(missing),
+                "seconds": round(sum(_seconds(stage, history) for stage in missing), 1),
+                "measured": all(stage.title in history for stage in missing),
+            }
+        )
+    test = experiment.split.test
+    return {
+        "name": experiment.name,
+        "stages": len(stages),
+        "cached": len(stages) - len(todo),
+        "seconds": round(sum(one["seconds"] for one in kinds), 1),
+        "kinds": kinds,
+        "to_run": [{"kind": one.kind, "digest": one.digest, "title": one.title} for one in todo],
+        "test_items": test,
+        "smallest_gap": resolvable_gap(test) if test else None,
+    }
+
+
+def _history(store: Store) -> dict[str, float]:
+    """Return the median seconds of finished stages by title; stages of another size are a rough guide only."""
+    seen: dict[str, list[float]] = {}
+    for kind, digest in store.artifacts():
+        manifest = store.manifest(kind, digest)
+        seen.setdefault(manifest["title"], []).append(manifest["seconds"])
+    return {title: median(values) for title, values in seen.items()}
+
+
+def _seconds(stage: Stage, history: dict[str, float]) -> float:
+    rough = ROUGH_EMBED_S if stage.kind == "embed" else ROUGH_SECONDS.get(stage.kind, 1.0)
+    return history.get(stage.title, rough)
+
+
+def forecast_text(found: dict[str, Any]) -> str:
+    """Return the forecast as text."""
+    lines = [f"{found['name']}: {found['stages']} stages, {found['cached']} cached"]
+    for one in found["kinds"]:
+        state = f"{one['to_run']} to run, about {duration(one['seconds'])}" if one["to_run"] else "all cached"
+        basis = "" if one["measured"] or not one["to_run"] else " (a rough guess: none like it in the store)"
+        lines.append(f"  {one['kind']:8} {one['stages']:4}  {state}{basis}")
+    if found["cached"] < found["stages"]:
+        lines.append(f"about {duration(found['seconds'])} with one worker")
+    if found["smallest_gap"] is not None:
+        lines.append(
+            f"{found['test_items']} test items resolve a gap (ceiling - weak) of about {found['smallest_gap']:.3f} in "
+            "accuracy (95 %, both models near 0.8, errors taken as independent)"
+        )
+    return "\n".join(lines)

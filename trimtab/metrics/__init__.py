@@ -1,0 +1,33 @@
+"""Metrics, one measure per file, and the table of those that an experiment may name."""
+
+from __future__ import annotations
+
+from trimtab.metrics.accuracy import accuracy
+from trimtab.metrics.auroc import auroc
+from trimtab.metrics.balanced_accuracy import balanced_accuracy
+from trimtab.metrics.brier import brier
+from trimtab.metrics.calibration import expected_calibration_error
+from trimtab.metrics.macro_f1 import macro_f1
+from trimtab.metrics.metric import Metric
+
+__all__ = ["METRICS", "Metric"]
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", accuracy, True, True, "Accuracy"),
+        Metric("balanced_accuracy", balanced_accuracy, True, True, "Balanced accuracy"),
+        Metric("macro_f1", macro_f1, True, True, "Macro F1"),
+        Metric("auroc", auroc, True, True, "AUROC"),
+        Metric("brier", brier, False, True, "Brier score"),
+        Metric(
+            "ece",
+            expected_calibration_error,
+            False,
+            False,
+            "Expected calibration error",
+            note="ECE is biased upwards, and more so in bootstrap draws, so its interval sits too high: "
+            "compare models on the same items, do not read the level.",
+        ),
+    )
+}

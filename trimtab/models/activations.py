@@ -1,0 +1,84 @@
+"""Hidden states of texts: the features of every probe, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from trimtab.models.batches import by_length, pad, token_batches
+from trimtab.models.load import Backbone, shared_backbone
+from trimtab.models.pooling import pool
+from trimtab.models.precision import resolved_precision
+from trimtab.models.shards import fingerprint_of, read_shard, write_shard
+from trimtab.models.source import fingerprint
+from trimtab.models.text import encode, pooling_of, template_of
+from trimtab.types import Array, ModelSpec, Progress, silent
+
+_SHARD_ITEMS = 256
+
+
+@dataclass(frozen=True)
+class Activations:
+    """One vector per text, and what it took."""
+
+    values: Float[Array, "items hidden"]
+    """float32, in the order of the texts."""
+    truncated: int
+    """How many texts were cut at the end."""
+    tokens: int
+    """Tokens of all inputs: template and special tokens counted, padding not."""
+
+
+def activations(
+    spec: ModelSpec, texts: Sequence[str], prompt: str, progress: Progress = silent, work: Path | None = None
+) -> Activations:
+    """Return the hidden state of each text that the spec reads, pooled in float32.
+
+    With `work`, every few hundred texts are kept there; a run that was stopped goes on from them and gives the same bits.
+
+    Raises ModelError where the model cannot be loaded; UsageError where the template does not fit.
+    """
+    backbone = shared_backbone(spec)
+    template = template_of(spec, prompt, backbone.causal)
+    encoded = encode(backbone.tokenizer, texts, template, min(spec.max_tokens, backbone.context))
+    order = by_length(encoded.ids)
+    values = np.zeros((len(texts), backbone.hidden), np.float32)
+    done = tokens = 0
+    for number, start in enumerate(range(0, len(order), _SHARD_ITEMS)):
+        items = order[start : start + _SHARD_ITEMS]
+        ids = [encoded.ids[item] for item in items]
+        values[items] = _shard(spec, backbone, ids, work, number)
+        done, tokens = done + len(items), tokens + sum(map(len, ids))
+        progress(done, len(texts), tokens=tokens)
+    return Activations(values, encoded.truncated, encoded.tokens)
+
+
+def _shard(spec: ModelSpec, backbone: Backbone, ids: list[list[int]], work: Path | None, number: int) -> Array:
+    """Return the vectors of one shard, from `work` if they are there."""
+    if work is None:
+        return _forward(spec, backbone, ids)
+    work.mkdir(parents=True, exist_ok=True)
+    file = work / f"shard-{number:05d}.safetensors"
+    made_from = fingerprint_of(asdict(spec), fingerprint(spec), resolved_precision(spec), ids)
+    found = read_shard(file, made_from)
+    if found is None:
+        found = {"values": _forward(spec, backbone, ids)}
+        write_shard(file, found, made_from)
+    return found["values"]
+
+
+def _forward(spec: ModelSpec, backbone: Backbone, ids: list[list[int]]) -> Array:
+    pooling = pooling_of(spec, backbone.causal)
+    values = np.zeros((len(ids), backbone.hidden), np.float32)
+    # batches are cut inside a shard, so that they do not depend on which shards were there already
+    with torch.inference_mode():
+        for batch in token_batches(range(len(ids)), [len(tokens) for tokens in ids], spec.batch_tokens):
+            filled, mask = pad([ids[item] for item in batch], backbone.pad_id, backbone.pads_left)
+            filled, mask = filled.to(backbone.device), mask.to(backbone.device)
+            values[batch] = pool(backbone.hidden_states(filled, mask), mask, pooling).cpu().numpy()
+    return values

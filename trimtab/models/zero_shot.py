@@ -1,0 +1,121 @@
+"""Class probabilities of a causal model that was never trained on the task.
+
+    p(c | text)  ~  prod_t p(word_c,t | prompt(text), word_c,<t)          normalised over the classes
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from trimtab.errors import ModelError, UsageError
+from trimtab.models.batches import by_length, pad, token_batches
+from trimtab.models.load import context_of, is_causal, load_config, load_tokenizer, load_weights, padding_id
+from trimtab.models.logprobs import sequence_log_probabilities
+from trimtab.models.precision import resolved_precision
+from trimtab.models.source import locate
+from trimtab.models.text import encode, template_of
+from trimtab.types import Array, ModelSpec, Progress, silent
+
+_LOGITS_BYTES = 2**28
+"""Most memory that the logits of one batch may take: a vocabulary is far wider than a hidden state."""
+
+
+@dataclass(frozen=True)
+class ZeroShot:
+    """Class probabilities without training, and what they took."""
+
+    probabilities: Float[Array, "items classes"]
+    truncated: int
+    """How many texts were cut at the end."""
+    tokens: int
+    """Tokens of all inputs that went through the model; padding not counted."""
+
+
+def zero_shot(
+    spec: ModelSpec, texts: Sequence[str], prompt: str, answers: Sequence[str], progress: Progress = silent
+) -> ZeroShot:
+    """Return p(class | text) from the log-probabilities of the class names after the prompt.
+
+    A space is set before each name unless the template ends in white space; names of several tokens count as the sum
+    of their log-probabilities.
+
+    Raises ModelError where the model is not causal; UsageError where two classes have the same tokens.
+    """
+    source = locate(spec)
+    config = load_config(source, spec.trust_remote_code)
+    if not is_causal(config):
+        raise ModelError(f"{spec.model} is an encoder: it cannot continue a prompt; zero-shot needs a causal model")
+    tokenizer = load_tokenizer(source, spec.trust_remote_code)
+    template = template_of(spec, prompt, causal=True)
+    words = _answer_tokens(tokenizer, answers, template)
+    limit = min(spec.max_tokens, context_of(config, tokenizer) - max(map(len, words)))
+    encoded = encode(tokenizer, texts, template, limit)
+    model = _causal_model(spec, source, config)
+    pad_id = padding_id(tokenizer, config)
+    scores = np.zeros((len(texts), len(answers)))
+    done = tokens = 0
+    beginnings = sorted({tuple(word[:-1]) for word in words})
+    for beginning in beginnings:
+        classes = [index for index, word in enumerate(words) if tuple(word[:-1]) == beginning]
+        inputs = [[*ids, *beginning] for ids in encoded.ids]
+        for batch in _batches(inputs, spec.batch_tokens, config.get_text_config().vocab_size):
+            rows = [inputs[item] for item in batch]
+            scores[np.ix_(batch, classes)] = _score(model, rows, [words[index] for index in classes], pad_id)
+            done, tokens = done + len(rows), tokens + sum(map(len, rows))
+            progress(done, len(beginnings) * len(texts), tokens=tokens)
+    shifted = np.exp(scores - scores.max(1, keepdims=True))
+    return ZeroShot(shifted / shifted.sum(1, keepdims=True), encoded.truncated, tokens)
+
+
+def _answer_tokens(tokenizer: Any, answers: Sequence[str], template: str) -> list[list[int]]:
+    space = "" if template[-1:].isspace() else " "
+    words = [tokenizer(space + answer, add_special_tokens=False)["input_ids"] for answer in answers]
+    if not all(words) or len({tuple(word) for word in words}) < len(words):
+        raise UsageError(f"the class names {list(answers)} do not give different, non-empty tokens; rename the classes")
+    return words
+
+
+def _causal_model(spec: ModelSpec, source: Any, config: Any) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    dtype = torch.bfloat16 if resolved_precision(spec) == "bf16" else torch.float32
+    model = load_weights(AutoModelForCausalLM, source, config, dtype, spec.trust_remote_code)
+    model.config.use_cache = False
+    return model
+
+
+def _batches(inputs: list[list[int]], batch_tokens: int, vocabulary: int) -> list[list[int]]:
+    # in the worst case logits are needed at every position
+    budget = min(batch_tokens, max(1, _LOGITS_BYTES // (4 * vocabulary)))
+    return token_batches(by_length(inputs), [len(ids) for ids in inputs], budget)
+
+
+def _score(model: Any, rows: list[list[int]], words: list[list[int]], pad_id: int) -> Array:
+    """Return the log-probability in nats of each word after each row; rows end with all of a word but its last token."""
+    filled, mask = pad(rows, pad_id, left=False)
+    device = next(model.parameters()).device
+    shortest, word_tokens = min(map(len, rows)), len(words[0])
+    keep = filled.shape[1] - shortest + word_tokens
+    limited = "logits_to_keep" in inspect.signature(model.forward).parameters
+    extra = {"logits_to_keep": keep} if limited else {}
+    if not bool(mask.all()):
+        extra["attention_mask"] = mask.to(device)
+    with torch.inference_mode():
+        logits = model(input_ids=filled.to(device), **extra).logits[:, -keep:].cpu()
+    scores = np.zeros((len(rows), len(words)))
+    for column, word in enumerate(words):
+        ids = torch.full((len(rows), filled.shape[1] + 1), pad_id)
+        counted = torch.zeros_like(ids)
+        for row, tokens in enumerate(rows):
+            ids[row, : len(tokens) + 1] = torch.tensor([*tokens, word[-1]])
+            counted[row, len(tokens) + 1 - word_tokens : len(tokens) + 1] = 1
+        window = slice(-(keep + 1), None)
+        scores[:, column] = sequence_log_probabilities(logits, ids[:, window], counted[:, window]).numpy()
+    return scores

@@ -1,0 +1,236 @@
+"""Experiment -> stages: what has to be made, and what depends on what.
+
+Per seed:   split -> gold labels -> weak supervisor -> weak labels -> (label steps) -> student -> predictions
+            split -> gold labels of the transfer items -> ceiling (and the controls) -> predictions
+Everything with equal digest is made once: a ceiling serves all weak supervisors and methods, activations serve all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from trimtab.experiment import Experiment, Learner
+from trimtab.fit.probe_settings import Probe
+from trimtab.methods import Method
+from trimtab.objectives.naive import Naive
+from trimtab.stages.compare import Compare, Row
+from trimtab.stages.data import Data
+from trimtab.stages.embed import Embed
+from trimtab.stages.label import LabelFlipped, LabelGold, LabelModel, LabelStepped
+from trimtab.stages.predict import PredictProbe, PredictTuned, PredictZeroShot
+from trimtab.stages.split import Split
+from trimtab.stages.stage import Stage, order
+from trimtab.stages.train import Select, TrainProbe, TrainTune
+
+CONTROLS = {
+    "flipped_truth": "(a) strong model on ground truth with random flips at the weak labels' per-class error rate",
+    "weak_on_weak": "(b) fresh weak model on the weak labels",
+    "weak_on_truth": "(c) weak model on the transfer split's ground truth",
+    "zero_shot": "(d) strong model zero-shot",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All stages of an experiment, inputs first; the last one compares."""
+
+    stages: tuple[Stage, ...]
+
+    @property
+    def compare(self) -> Compare:
+        """The stage that makes the results."""
+        last = self.stages[-1]
+        assert isinstance(last, Compare)
+        return last
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A learner's fit to some labels in one seed."""
+
+    model: Stage
+    predictions: Stage
+
+
+@dataclass(frozen=True)
+class _Seed:
+    """Everything that one seed makes, built on demand."""
+
+    experiment: Experiment
+    data: Data
+    seed: int
+
+    @cached_property
+    def split(self) -> Split:
+        return Split(self.data, self.experiment.split, self.seed)
+
+    def gold(self, part: str) -> LabelGold:
+        return LabelGold(self.data, self.split, part)
+
+    def weak(self, learner: Learner) -> _Fitted:
+        """The weak supervisor: ground truth of the supervisor split."""
+        return self.fitted(learner, Method("naive", Naive()), self.gold("supervisor"))
+
+    def weak_labels(self, learner: Learner) -> LabelModel:
+        """What the weak supervisor says about the transfer split."""
+        return LabelModel(self.weak(learner).predictions)
+
+    def stepped(self, labels: Stage, method: Method) -> Stage:
+        """The labels after the method's steps."""
+        for step in method.labels:
+            labels = LabelStepped(labels, step)
+        return labels
+
+    def fitted(self, learner: Learner, method: Method, labels: Stage) -> _Fitted:
+        """A learner trained by a method on labels."""
+        told = self.stepped(labels, method)
+        if isinstance(learner.fit, Probe):
+            return self._probed(learner, learner.fit, method, labels, told)
+        model = TrainTune(self.data, told, learner.spec, method.objective, learner.fit, self.seed)
+        return _Fitted(model, PredictTuned(self.data, self.split, model, learner.spec))
+
+    def _probed(self, learner: Learner, fit: Probe, method: Method, labels: Stage, told: Stage) -> _Fitted:
+        activations = Embed(self.data, learner.spec)
+        by_naive = fit.select == "naive"
+        chosen_on, chosen_by = (labels, Naive()) if by_naive else (told, method.objective)
+        selection = Select(self.data, activations, chosen_on, chosen_by, fit, self.seed)
+        model = TrainProbe(self.data, activations, told, selection, method.objective, fit)
+        return _Fitted(model, PredictProbe(self.data, self.split, activations, model))
+
+
+class _Register:
+    """Gives each distinct stage one position in a list, in order of first use."""
+
+    def __init__(self) -> None:
+        self.stages: list[Stage] = []
+        self._position: dict[str, int] = {}
+
+    def add(self, stage: Stage) -> int:
+        """Return the position of a stage, adding it if it is new."""
+        if stage.digest not in self._position:
+            self._position[stage.digest] = len(self.stages)
+            self.stages.append(stage)
+        return self._position[stage.digest]
+
+
+def plan(experiment: Experiment) -> Plan:
+    """Return the stages of an experiment; reads file fingerprints, runs nothing."""
+    data = Data(experiment.task, experiment.split)
+    seeds = [_Seed(experiment, data, seed) for seed in experiment.seeds]
+    predictions, labels, models = _Register(), _Register(), _Register()
+    rows: list[Row] = []
+    for w, weak in enumerate(experiment.weak):
+        for s, strong in enumerate(experiment.strong):
+            pair = _Pair(f"w{w}", f"s{s}", weak, strong, seeds, predictions, labels, models)
+            rows += [pair.method(method) for method in experiment.methods]
+            rows += pair.controls() if experiment.controls else []
+    learners = {f"w{i}": one for i, one in enumerate(experiment.weak)}
+    learners |= {f"s{i}": one for i, one in enumerate(experiment.strong)}
+    embeds = {name: Embed(data, one.spec) for name, one in learners.items() if isinstance(one.fit, Probe)}
+    compare = Compare(
+        data=data,
+        splits=tuple(seed.split for seed in seeds),
+        transfer_gold=tuple(seed.gold("transfer") for seed in seeds),
+        predictions=tuple(predictions.stages),
+        labels=tuple(labels.stages),
+        models=tuple(models.stages),
+        embeds=tuple(embeds.values()),
+        embedded=tuple(embeds),
+        learners=tuple((name, one.spec.model, one.fit.kind) for name, one in learners.items()),
+        rows=tuple(rows),
+        seeds=experiment.seeds,
+        metrics=experiment.metrics,
+    )
+    return Plan(tuple(order((compare,))))
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """One weak supervisor and one strong student over all seeds."""
+
+    weak_key: str
+    strong_key: str
+    weak: Learner
+    strong: Learner
+    seeds: list[_Seed]
+    predictions: _Register
+    labels: _Register
+    models: _Register
+
+    def method(self, method: Method) -> Row:
+        """The row of a method: the student learns from the weak labels."""
+        return self._row(
+            method.name,
+            method.truth,
+            None,
+            lambda seed: self._fit(seed, self.strong, method, seed.weak_labels(self.weak)),
+            lambda seed: seed.stepped(seed.weak_labels(self.weak), method),
+        )
+
+    def controls(self) -> list[Row]:
+        """The rows of the four controls; zero-shot only where the model has a language head."""
+        from trimtab.models.kind import has_language_head
+
+        naive = Method("naive", Naive())
+
+        def flipped(seed: _Seed) -> Stage:
+            return LabelFlipped(seed.gold("transfer"), seed.weak_labels(self.weak), seed.seed)
+
+        def weak_labels(seed: _Seed) -> Stage:
+            return seed.weak_labels(self.weak)
+
+        def gold(seed: _Seed) -> Stage:
+            return seed.gold("transfer")
+
+        told = {
+            "flipped_truth": (self.strong, "oracle", flipped),
+            "weak_on_weak": (self.weak, "none", weak_labels),
+            "weak_on_truth": (self.weak, "oracle", gold),
+        }
+        rows = [
+            self._row(name, truth, name, lambda seed, a=learner, b=labels: self._fit(seed, a, naive, b(seed)), labels)
+            for name, (learner, truth, labels) in told.items()
+        ]
+        if has_language_head(self.strong.spec):
+            rows.append(self._row("zero_shot", "none", "zero_shot", self._zero_shot, None))
+        return rows
+
+    def _zero_shot(self, seed: _Seed) -> _Fitted:
+        predictions = PredictZeroShot(seed.data, self.strong.spec)
+        return _Fitted(predictions, predictions)
+
+    def _fit(self, seed: _Seed, learner: Learner, method: Method, labels: Stage) -> _Fitted:
+        fitted = seed.fitted(learner, method, labels)
+        self.models.add(fitted.model)
+        return fitted
+
+    def _row(
+        self,
+        name: str,
+        truth: str,
+        control: str | None,
+        student: Callable[[_Seed], _Fitted],
+        told: Callable[[_Seed], Stage] | None,
+    ) -> Row:
+        naive = Method("naive", Naive())
+        students = [student(seed) for seed in self.seeds]
+        weak = [self._fit(seed, self.weak, naive, seed.gold("supervisor")) for seed in self.seeds]
+        ceilings = [self._fit(seed, self.strong, naive, seed.gold("transfer")) for seed in self.seeds]
+        fits = [] if control == "zero_shot" else [self.models.add(one.model) for one in students]
+        return Row(
+            key=f"{self.weak_key}-{self.strong_key}-{name}",
+            weak=self.weak_key,
+            strong=self.strong_key,
+            method=name,
+            truth=truth,
+            control=control,
+            self_pair=self.weak == self.strong,
+            weak_predictions=tuple(self.predictions.add(one.predictions) for one in weak),
+            student_predictions=tuple(self.predictions.add(one.predictions) for one in students),
+            ceiling_predictions=tuple(self.predictions.add(one.predictions) for one in ceilings),
+            weak_labels=tuple(self.labels.add(seed.weak_labels(self.weak)) for seed in self.seeds),
+            labels=tuple(self.labels.add(told(seed)) for seed in self.seeds) if told else (),
+            student_fits=tuple(fits),
+        )

@@ -1,0 +1,155 @@
+"""Two runs side by side: row by row, the second minus the first."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from trimtab.report.groups import Results, Row, metric_name, row_name, slice_name
+from trimtab.report.numbers import decimal
+from trimtab.report.untrusted import printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Span = dict[str, Any]
+
+
+def difference(first: Row | None, second: Row | None, field: str = "mean") -> Span | None:
+    """Return second minus first with an interval from the two intervals, as if they were independent.
+
+        low = d - sqrt((b - b_low)^2 + (a_high - a)^2),   high = d + sqrt((b_high - b)^2 + (a - a_low)^2)
+
+    None where one of them has no value; `low` and `high` are None where one of them has no interval.
+    Zou and Donner 2008, equation 4  https://doi.org/10.1002/sim.3095
+
+    >>> difference({"mean": 0.8, "low": 0.77, "high": 0.83}, {"mean": 0.9, "low": 0.86, "high": 0.94})["low"]
+    0.05
+    """
+    if first is None or second is None or first.get(field) is None or second.get(field) is None:
+        return None
+    a, b = float(first[field]), float(second[field])
+    ends = [block.get(end) for block in (first, second) for end in ("low", "high")]
+    if any(end is None for end in ends):
+        return {"delta": b - a, "low": None, "high": None}
+    a_low, a_high, b_low, b_high = (float(end) for end in ends)
+    delta = b - a
+    low, high = delta - math.hypot(b - b_low, a_high - a), delta + math.hypot(b_high - b, a - a_low)
+    return {"delta": delta, "low": round(low, 12), "high": round(high, 12)}
+
+
+def compare_rows(results_a: Results, results_b: Results) -> dict[str, Any]:
+    """Return the comparison as plain data: rows in both runs, rows in one only, and what makes them differ."""
+    rows_a, rows_b = ({row["key"]: row for row in results.get("rows") or ()} for results in (results_a, results_b))
+    return {
+        "a": results_a.get("name"),
+        "b": results_b.get("name"),
+        "same_test_items": _same_test_items(results_a, results_b),
+        "rows": [_compared(rows_a[key], rows_b[key]) for key in rows_a if key in rows_b],
+        "only_a": [key for key in rows_a if key not in rows_b],
+        "only_b": [key for key in rows_b if key not in rows_a],
+        "remarks": remarks(results_a, results_b),
+    }
+
+
+def remarks(results_a: Results, results_b: Results) -> list[str]:
+    """Return what must be known before two runs are compared."""
+    said = []
+    same = _same_test_items(results_a, results_b)
+    if same is None:
+        said.append("A run does not say which test items it used, so the two cannot be compared as paired.")
+    elif not same:
+        said.append(
+            "The runs do not share their test items (test digests differ), so they cannot be compared as paired: "
+            "a difference between them is also a difference between items."
+        )
+    else:
+        said.append(
+            "Same test items. The intervals below treat the runs as independent, which is too wide for paired runs; "
+            "a paired test needs both methods in one experiment."
+        )
+    if results_a.get("seeds") != results_b.get("seeds"):
+        said.append(f"Seeds differ: {_seeds(results_a)} against {_seeds(results_b)}.")
+    models_a, models_b = results_a.get("models") or {}, results_b.get("models") or {}
+    for key in sorted(models_a.keys() & models_b.keys()):
+        changed = [
+            f"{printable(name)} {printable(models_a[key].get(name))} against {printable(models_b[key].get(name))}"
+            for name in ("model", "revision", "layer", "fit", "precision")
+            if models_a[key].get(name) != models_b[key].get(name)
+        ]
+        if changed:
+            said.append(f"Model {printable(key)} differs: {'; '.join(changed)}.")
+    return said
+
+
+def compare_table(results_a: Results, results_b: Results) -> Table:
+    """Return the comparison for a rich console: student score and PGR of both runs and their difference, B minus A."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    compared = compare_rows(results_a, results_b)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, caption_justify="left")
+    made.add_column("row", overflow="fold")
+    for name in ("score A", "score B", "B - A", "PGR A", "PGR B", "B - A"):
+        made.add_column(name, no_wrap=True)
+    for row in compared["rows"]:
+        score, gap = row["score"], row["pgr"]
+        made.add_row(
+            Text(row["name"]),
+            *(Text(_number(block, "mean", 3)) for block in (score["a"], score["b"])),
+            Text(_span(score["difference"], 3)),
+            *(Text(_gap(block)) for block in (gap["a"], gap["b"])),
+            Text(_span(gap["difference"], 2)),
+        )
+    only = [
+        f"Only in {side}: {', '.join(printable(key) for key in compared[field])}."
+        for side, field in (("A", "only_a"), ("B", "only_b"))
+        if compared[field]
+    ]
+    names = f"A = {printable(compared['a'])}, B = {printable(compared['b'])}. Differences with their intervals."
+    made.caption = Text("\n".join([names, *compared["remarks"], *only]))
+    return made
+
+
+def _compared(a: Row, b: Row) -> dict[str, Any]:
+    return {
+        "key": a["key"],
+        "name": ", ".join(filter(None, [row_name(a), metric_name(str(a.get("metric"))), slice_name(a.get("slice"))])),
+        "score": _sides(a.get("student"), b.get("student"), "mean"),
+        "pgr": _sides(a.get("pgr"), b.get("pgr"), "value"),
+    }
+
+
+def _sides(a: Row | None, b: Row | None, field: str) -> dict[str, Any]:
+    return {"a": a, "b": b, "difference": difference(a, b, field)}
+
+
+def _same_test_items(results_a: Results, results_b: Results) -> bool | None:
+    digests = [((results.get("splits") or {}).get("test") or {}).get("digest") for results in (results_a, results_b)]
+    return None if None in digests else digests[0] == digests[1]
+
+
+def _seeds(results: Results) -> str:
+    return ", ".join(str(seed) for seed in results.get("seeds") or ()) or "none"
+
+
+def _number(block: Row | None, field: str, digits: int) -> str:
+    return "\N{EM DASH}" if block is None or block.get(field) is None else decimal(block[field], digits)
+
+
+def _gap(block: Row | None) -> str:
+    if block is None:
+        return ""
+    if block.get("value") is None:
+        return str(block.get("status") or "undefined").replace("_", " ")
+    return decimal(block["value"], 2)
+
+
+def _span(block: Span | None, digits: int) -> str:
+    if block is None:
+        return ""
+    text = decimal(block["delta"], digits, signed=True)
+    if block["low"] is None:
+        return f"{text} (no interval)"
+    return f"{text} [{decimal(block['low'], digits, signed=True)}, {decimal(block['high'], digits, signed=True)}]"

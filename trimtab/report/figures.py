@@ -1,0 +1,119 @@
+"""Which figures a result has, with what must be said beside each; and their export for a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trimtab.report.figure_curves import calibration, size_points, sizes
+from trimtab.report.figure_rows import agreement, gap_recovered, scores
+from trimtab.report.figure_style import saved
+from trimtab.report.groups import Group, Results, main_groups, metric_name, model_name, row_name
+from trimtab.report.numbers import value
+from trimtab.report.untrusted import short
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_PAIRS = 12
+"""Pairs of models that are drawn; the table has all of them."""
+MOST_CURVES = 6
+"""Calibration figures that are drawn."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure, its name as a file, and the words beside it."""
+
+    name: str
+    figure: Figure
+    caption: str
+    description: str
+    """The numbers in words, for those who cannot see the figure."""
+
+
+def score_figures(results: Results) -> Iterator[Drawing]:
+    """Yield, for each pair, the scores and (where a row has one) the PGR."""
+    for number, group in enumerate(main_groups(results)[:MOST_PAIRS]):
+        pair = _pair(results, group)
+        yield Drawing(
+            f"scores-{number}",
+            scores(group),
+            f"{_first_up(metric_name(group.metric))} of supervisor, students and ceiling, with intervals. {pair}.",
+            f"Scores for {pair}: {_in_words(group, 'student', 'mean')}",
+        )
+        if any((row.get("pgr") or {}).get("value") is not None for row in group.rows):
+            yield Drawing(
+                f"pgr-{number}",
+                gap_recovered(group),
+                f"Performance gap recovered: 0 is the weak supervisor, 1 the strong ceiling. {pair}.",
+                f"Performance gap recovered for {pair}: {_in_words(group, 'pgr', 'value')}",
+            )
+
+
+def size_figure(results: Results) -> Drawing | None:
+    """Return the figure of sizes; None below two strong models of different, known size."""
+    points = size_points(results)
+    if len({point.params for point in points}) < 2:
+        return None
+    method = row_name(points[0].row)
+    words = "; ".join(
+        f"{point.weak} to {point.params:,.0f} parameters {value(point.row['student']).text}" for point in points
+    )
+    caption = f"Student's score ({method}) against the student's size, one line per weak model."
+    return Drawing("sizes", sizes(points), caption, f"{caption} {words}")
+
+
+def agreement_figures(results: Results) -> Iterator[Drawing]:
+    """Yield the agreement split of each pair that has one."""
+    for number, group in enumerate(main_groups(results)[:MOST_PAIRS]):
+        if any(row.get("agreement") for row in group.rows):
+            pair = _pair(results, group)
+            caption = "Agreement with the supervisor on test items where it is right and where it is wrong."
+            yield Drawing(f"agreement-{number}", agreement(group), f"{caption} {pair}.", f"{caption} {pair}")
+
+
+def calibration_figures(results: Results) -> Iterator[Drawing]:
+    """Yield a calibration figure for the first methods that have a curve."""
+    rows = [row for group in main_groups(results) for row in group.methods if (row.get("calibration") or {}).get("curve")]
+    for number, row in enumerate(rows[:MOST_CURVES]):
+        ece = value(row["calibration"].get("ece"))
+        shown = " ".join(filter(None, [ece.text, ece.interval])) or "not recorded"
+        name = row_name(row)
+        yield Drawing(
+            f"calibration-{number}", calibration(row), f"{name}: ECE {shown}.", f"Calibration curve of {name}; ECE {shown}"
+        )
+
+
+def export_figures(results: Results, folder: Path, kinds: Sequence[str] = ("png", "pdf")) -> list[Path]:
+    """Write every figure of the report to `folder` as `svg`, `png` or `pdf`, and return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    size = size_figure(results)
+    drawings = [
+        *score_figures(results),
+        *([size] if size else []),
+        *agreement_figures(results),
+        *calibration_figures(results),
+    ]
+    written = []
+    for drawing in drawings:
+        for kind in kinds:
+            path = folder / f"{drawing.name}.{kind}"
+            path.write_bytes(saved(drawing.figure, kind))
+            written.append(path)
+    return written
+
+
+def _pair(results: Results, group: Group) -> str:
+    return f"{short(model_name(results, group.weak), 40)} to {short(model_name(results, group.strong), 40)}"
+
+
+def _in_words(group: Group, block: str, field: str) -> str:
+    shown = ((row_name(row), value(row.get(block), field=field)) for row in group.rows)
+    return "; ".join(f"{name} {number.text} {number.interval}".strip() for name, number in shown)
+
+
+def _first_up(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,91 @@
+"""Results: rows with intervals, and everything that can be made of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trimtab.errors import UsageError
+from trimtab.store import Store
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a study found; `data` is the content of results.json."""
+
+    data: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, place: str | Path) -> Results:
+        """Read a run by its folder, its results.json or its name under runs/.
+
+        Raises UsageError where there is no finished run.
+        """
+        chosen = Path(place)
+        for path in (chosen, chosen / "results.json", Path("runs") / chosen / "results.json"):
+            if path.is_file():
+                try:
+                    data = json.loads(path.read_text("utf-8"))
+                except (json.JSONDecodeError, UnicodeDecodeError):
+                    raise UsageError(f"{path} is not a results.json; give a run's folder or name") from None
+                if not isinstance(data, dict) or "rows" not in data:
+                    raise UsageError(f"{path} is not the results of a run; give a run's folder or name")
+                return cls(data)
+        raise UsageError(f'there is no finished run "{place}"; give a run folder, a results.json or a name under runs/')
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per pair, method and metric."""
+        return list(self.data["rows"])
+
+    @property
+    def warnings(self) -> list[dict[str, Any]]:
+        """What a reader must know before trusting a number."""
+        return list(self.data["warnings"])
+
+    def row(self, method: str, metric: str | None = None, weak: str = "w0", strong: str = "s0") -> dict[str, Any]:
+        """Return the row of one method (default: the main metric of the first pair).
+
+        Raises UsageError where there is none.
+        """
+        metric = metric or self.rows[0]["metric"]
+        for row in self.rows:
+            if (row["method"], row["metric"], row["weak"], row["strong"]) == (method, metric, weak, strong):
+                return row
+        known = sorted({row["method"] for row in self.rows})
+        raise UsageError(f"there is no row {method}, {metric}, {weak} -> {strong}; methods: {', '.join(known)}")
+
+    def table(self) -> str:
+        """Return the table as text."""
+        from trimtab.report import table_text
+
+        return table_text(dict(self.data))
+
+    def report(self, path: str | Path) -> Path:
+        """Write the self-contained HTML report and return its path."""
+        from trimtab.report import write_report
+
+        write_report(dict(self.data), Path(path))
+        return Path(path)
+
+    def export(self, folder: str | Path, store: Store | None = None) -> list[Path]:
+        """Copy every row's predictions and labels as parquet into `folder`, named by row, role and seed."""
+        store = store or Store.open(Path(self.data["store"]) if self.data.get("store") else None)
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        written: dict[Path, None] = {}
+        for row in self.rows:
+            for one in row["per_seed"]:
+                parts = {**one["predictions"], **one["labels"]}
+                for role, digest in parts.items():
+                    kind = "label" if role.endswith("labels") else "predict"
+                    source = store.folder(kind, digest) / ("labels.parquet" if kind == "label" else "predictions.parquet")
+                    path = target / f"{row['weak']}-{row['strong']}-{row['method']}-{role}-seed{one['seed']}.parquet"
+                    if path not in written:
+                        shutil.copyfile(source, path)
+                        written[path] = None
+        return list(written)

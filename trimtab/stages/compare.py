@@ -1,0 +1,115 @@
+"""Compare: from all stored predictions to the rows of results.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from trimtab.comparison.row import Row
+from trimtab.digest import digest_of, settings_of
+from trimtab.stages.stage import Stage
+from trimtab.types import Progress
+
+LEVEL = 0.95
+DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Compare(Stage):
+    """All students, supervisors, ceilings and controls of an experiment on one test split."""
+
+    data: Stage
+    splits: tuple[Stage, ...]
+    transfer_gold: tuple[Stage, ...]
+    predictions: tuple[Stage, ...]
+    labels: tuple[Stage, ...]
+    models: tuple[Stage, ...]
+    embeds: tuple[Stage, ...]
+    embedded: tuple[str, ...]
+    """Learner keys whose activations are `embeds`."""
+    learners: tuple[tuple[str, str, str], ...]
+    """(key, model, kind of fit) of every learner."""
+    rows: tuple[Row, ...]
+    seeds: tuple[int, ...]
+    metrics: tuple[str, ...]
+
+    kind: ClassVar[str] = "compare"
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        chosen = {name: settings_of(getattr(self, name)) for name in ("embedded", "learners", "rows", "seeds", "metrics")}
+        return chosen | {"level": LEVEL, "draws": DRAWS}
+
+    @property
+    def title(self) -> str:
+        return f"compare {len(self.rows)} rows"
+
+    def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
+        """Write `results.json`: the envelope without what belongs to one run (stages, versions)."""
+        from trimtab.comparison.envelope import Description, envelope
+        from trimtab.store import write_json
+
+        measured = self._measured(inputs)
+        facts = {name: _manifest(folder)["facts"] for name, folder in inputs.items()}
+        description = Description(self.learners, self.embedded, self._splits(inputs), facts)
+        results = envelope(measured, self.rows, self.metrics, description, self._digests(), progress)
+        write_json(out / "results.json", results)
+        return {"rows": len(results["rows"])}
+
+    def _digests(self) -> dict[str, list[str]]:
+        """Return the digests of predictions and labels by position, so that results point at what they come from."""
+        return {
+            "predictions": [one.digest for one in self.predictions],
+            "labels": [one.digest for one in self.labels],
+        }
+
+    def _measured(self, inputs: Mapping[str, Path]) -> Any:
+        """Read every prediction and label, aligned on the test items."""
+        import numpy as np
+
+        from trimtab.comparison.measured import Measured, shared_resample
+        from trimtab.stages.tables import read_labels, read_predictions, read_table, rows_of, strings
+
+        items = read_table(inputs["data"] / "items.parquet")
+        test = [i for i, role in enumerate(strings(items, "role")) if role == "test"]
+        ids, texts, groups = (strings(items, name) for name in ("id", "text", "group"))
+        gold = read_table(inputs["data"] / "gold.parquet")["gold"].to_numpy()
+        test_ids = tuple(ids[i] for i in test)
+        tables = [read_predictions(inputs[f"predictions.{i}"]).of_split("test") for i in range(len(self.predictions))]
+        known: dict[str, int] = {}
+        for i in range(len(self.transfer_gold)):
+            table = read_labels(inputs[f"transfer_gold.{i}"])
+            known |= dict(zip(table.ids, table.probabilities.argmax(1).tolist(), strict=True))
+        slices = {name: items[name].to_numpy()[test] for name in items.column_names if name.startswith("slice:")}
+        return Measured(
+            ids=test_ids,
+            texts=tuple(texts[i] for i in test),
+            gold=np.asarray(gold)[test],
+            slices={name.removeprefix("slice:"): values for name, values in slices.items()},
+            seeds=self.seeds,
+            predictions=tuple(one.probabilities[rows_of(one.ids, test_ids)] for one in tables),
+            labels=tuple(read_labels(inputs[f"labels.{i}"]) for i in range(len(self.labels))),
+            transfer_gold=known,
+            resample=shared_resample([groups[i] for i in test], len(self.seeds), DRAWS),
+        )
+
+    def _splits(self, inputs: Mapping[str, Path]) -> dict[str, Any]:
+        """Return size and identity of the three splits; the test split is one for all seeds."""
+        from trimtab.stages.tables import read_table, strings
+
+        members: dict[str, list[list[str]]] = {"supervisor": [], "transfer": [], "test": []}
+        for i in range(len(self.splits)):
+            table = read_table(inputs[f"splits.{i}"] / "membership.parquet")
+            pairs = list(zip(strings(table, "id"), strings(table, "split"), strict=True))
+            for name, lists in members.items():
+                lists.append([one for one, split in pairs if split == name])
+        members["test"] = members["test"][:1]
+        return {name: {"n": len(lists[0]), "digest": digest_of(lists)} for name, lists in members.items()}
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "manifest.json").read_text("utf-8"))

@@ -1,0 +1,73 @@
+"""Data: read a task, remove duplicates, fix the test items and the pool from which every seed draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from trimtab.digest import settings_of
+from trimtab.stages.stage import Stage
+from trimtab.tasks.splits import SplitSettings
+from trimtab.types import Progress
+
+
+@dataclass(frozen=True)
+class Data(Stage):
+    """A task's items with a fixed test split and a fixed pool."""
+
+    task: Any
+    """Settings of a task: any object with `read()`, `fingerprint()` and `kind`."""
+    split: SplitSettings
+
+    kind: ClassVar[str] = "data"
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The task's settings with the fingerprint of its data; a user's own task counts its source code."""
+        from trimtab.digest import source_digest
+
+        task = {"kind": self.task.kind, "settings": settings_of(self.task), "data": self.task.fingerprint()}
+        return {"task": task | {"source": source_digest(type(self.task).__module__)}, "split": settings_of(self.split)}
+
+    @property
+    def title(self) -> str:
+        return f"read {self.task.kind}"
+
+    def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
+        """Write `items.parquet` (texts), `gold.parquet` (ground truth) and `data.json`."""
+        import numpy as np
+
+        from trimtab.stages.tables import rows_of, write_table
+        from trimtab.store import write_json
+        from trimtab.tasks.splits import fix_pool
+
+        items = self.task.read()
+        pool = fix_pool(items, self.split)
+        ids = [*pool.test, *pool.train]
+        rows = rows_of(items.ids, ids)
+        templates = items.templates or [""] * len(items.ids)
+        columns: dict[str, Any] = {
+            "id": ids,
+            "text": [items.texts[i] for i in rows],
+            "group": [items.groups[i] for i in rows],
+            "template": [templates[i] for i in rows],
+            "role": ["test"] * len(pool.test) + ["pool"] * len(pool.train),
+        }
+        columns |= {f"slice:{name}": np.asarray(values)[rows] for name, values in items.slices.items()}
+        write_table(out / "items.parquet", columns)
+        write_table(out / "gold.parquet", {"id": ids, "gold": np.asarray(items.gold)[rows]})
+        write_json(out / "pool.json", settings_of(pool))
+        facts = {
+            "kind": self.task.kind,
+            "classes": list(items.classes),
+            "prompt": items.prompt,
+            "notes": list(items.notes),
+            "dropped": dict(pool.dropped),
+            "test": len(pool.test),
+            "pool": len(pool.train),
+        }
+        write_json(out / "data.json", facts)
+        return facts

@@ -1,0 +1,80 @@
+"""Embed: run a model once over every text of a data set and keep one activation per text.
+
+All probes, methods and seeds share the result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from trimtab.stages.stage import Stage
+from trimtab.types import ModelSpec, Progress
+
+
+def model_identity(spec: ModelSpec) -> dict[str, Any]:
+    """Return what identifies a model's activations: the content of its weights and how its text is built.
+
+    The path or name is not part of it, so that a moved folder is still the same model.
+    """
+    from trimtab.models.precision import resolved_precision
+    from trimtab.models.source import fingerprint
+
+    chosen = {field.name: getattr(spec, field.name) for field in fields(spec)}
+    del chosen["model"], chosen["revision"]
+    return chosen | {"weights": fingerprint(spec), "precision": resolved_precision(spec)}
+
+
+@dataclass(frozen=True)
+class Embed(Stage):
+    """One activation per text of a data set."""
+
+    data: Stage
+    spec: ModelSpec
+
+    kind: ClassVar[str] = "embed"
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        return {"model": model_identity(self.spec)}
+
+    @property
+    def title(self) -> str:
+        return f"embed with {self.spec.model}"
+
+    def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
+        """Write `activations.safetensors` (float32, in the order of the data's items)."""
+        from safetensors.numpy import save
+
+        from trimtab.models.activations import activations
+        from trimtab.stages.tables import read_table, strings
+
+        texts = strings(read_table(inputs["data"] / "items.parquet", ["text"]), "text")
+        prompt = json.loads((inputs["data"] / "data.json").read_text("utf-8"))["prompt"]
+        found = activations(self.spec, texts, prompt, progress, work)
+        (out / "activations.safetensors").write_bytes(save({"activations": found.values}))
+        facts = {"model": self.spec.model, "truncated": found.truncated, "tokens": found.tokens}
+        return facts | {"description": description(self.spec, prompt)}
+
+
+def description(spec: ModelSpec, prompt: str) -> dict[str, Any]:
+    """Return how a model is read, for the report: layer, pooling, template, longest input, precision and size."""
+    from trimtab.models.load import shared_backbone
+    from trimtab.models.precision import resolved_precision
+    from trimtab.models.source import fingerprint
+    from trimtab.models.text import pooling_of, template_of
+
+    backbone = shared_backbone(spec)
+    return {
+        "revision": fingerprint(spec),
+        "layer": spec.layer,
+        "pooling": pooling_of(spec, backbone.causal),
+        "template": template_of(spec, prompt, backbone.causal),
+        "max_tokens": min(spec.max_tokens, backbone.context),
+        "precision": resolved_precision(spec),
+        "params": sum(one.numel() for one in backbone.model.parameters()),
+    }

@@ -1,0 +1,118 @@
+"""Predict: class probabilities of a fitted model on the transfer and test items, or of an untrained one on the test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from trimtab.stages.embed import model_identity
+from trimtab.stages.stage import Stage
+from trimtab.stages.train import read_activations, texts_of
+from trimtab.types import ModelSpec, Progress
+
+
+@dataclass(frozen=True)
+class PredictProbe(Stage):
+    """A probe's class probabilities on the transfer and test items of one seed."""
+
+    data: Stage
+    split: Stage
+    activations: Stage
+    model: Stage
+
+    kind: ClassVar[str] = "predict"
+
+    @property
+    def title(self) -> str:
+        return "predict"
+
+    def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
+        """Write `predictions.parquet`."""
+        from safetensors.numpy import load_file
+
+        from trimtab.fit.probe import Head
+        from trimtab.stages.tables import Predictions, read_table, rows_of, strings, write_predictions
+
+        head = Head(**load_file(inputs["model"] / "head.safetensors"))
+        wanted, splits = evaluated(inputs["split"])
+        ids = strings(read_table(inputs["data"] / "items.parquet", ["id"]), "id")
+        values = read_activations(inputs["activations"])[rows_of(ids, wanted)]
+        write_predictions(out, Predictions(wanted, splits, head.probabilities(values)))
+        return {"items": len(wanted)}
+
+
+@dataclass(frozen=True)
+class PredictTuned(Stage):
+    """A tuned model's class probabilities on the transfer and test items of one seed."""
+
+    data: Stage
+    split: Stage
+    model: Stage
+    spec: ModelSpec
+
+    kind: ClassVar[str] = "predict"
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        return {"model": model_identity(self.spec)}
+
+    @property
+    def title(self) -> str:
+        return f"predict with tuned {self.spec.model}"
+
+    def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
+        """Write `predictions.parquet`."""
+        from trimtab.fit.tune import predict_tuned
+        from trimtab.stages.tables import Predictions, rows_of, write_predictions
+
+        wanted, splits = evaluated(inputs["split"])
+        ids, texts, prompt = texts_of(inputs["data"])
+        chosen = [texts[i] for i in rows_of(ids, wanted)]
+        found = predict_tuned(self.spec, inputs["model"], chosen, prompt, progress)
+        write_predictions(out, Predictions(wanted, splits, found))
+        return {"items": len(wanted)}
+
+
+@dataclass(frozen=True)
+class PredictZeroShot(Stage):
+    """Control (d): a causal model's own answer, from the probabilities of the class names after the prompt."""
+
+    data: Stage
+    spec: ModelSpec
+
+    kind: ClassVar[str] = "predict"
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        return {"model": model_identity(self.spec), "zero_shot": True}
+
+    @property
+    def title(self) -> str:
+        return f"zero-shot with {self.spec.model}"
+
+    def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
+        """Write `predictions.parquet`, test items only."""
+        from trimtab.models.zero_shot import zero_shot
+        from trimtab.stages.tables import Predictions, read_table, strings, write_predictions
+
+        items = read_table(inputs["data"] / "items.parquet", ["id", "text", "role"])
+        facts = json.loads((inputs["data"] / "data.json").read_text("utf-8"))
+        rows = [i for i, role in enumerate(strings(items, "role")) if role == "test"]
+        ids, texts = strings(items, "id"), strings(items, "text")
+        found = zero_shot(self.spec, [texts[i] for i in rows], facts["prompt"], facts["classes"], progress)
+        write_predictions(out, Predictions(tuple(ids[i] for i in rows), ("test",) * len(rows), found.probabilities))
+        return {"items": len(rows), "model": self.spec.model, "truncated": found.truncated, "tokens": found.tokens}
+
+
+def evaluated(split: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the ids and split names of one seed's transfer and test items."""
+    from trimtab.stages.tables import read_table, strings
+
+    membership = read_table(split / "membership.parquet")
+    pairs = zip(strings(membership, "id"), strings(membership, "split"), strict=True)
+    kept = [(one, name) for one, name in pairs if name in ("transfer", "test")]
+    return tuple(one for one, _ in kept), tuple(name for _, name in kept)

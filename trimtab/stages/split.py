@@ -1,0 +1,43 @@
+"""Split: draw one seed's supervisor and transfer items from the pool; the test items are the same for all seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from trimtab.stages.stage import Stage
+from trimtab.tasks.splits import SplitSettings
+from trimtab.types import Progress
+
+
+@dataclass(frozen=True)
+class Split(Stage):
+    """Membership of one seed."""
+
+    data: Stage
+    split: SplitSettings
+    seed: int
+
+    kind: ClassVar[str] = "split"
+
+    @property
+    def title(self) -> str:
+        return f"split, seed {self.seed}"
+
+    def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
+        """Write `membership.parquet`: id, split."""
+        import json
+
+        from trimtab.stages.tables import write_table
+        from trimtab.tasks.splits import Pool, draw
+
+        stored = json.loads((inputs["data"] / "pool.json").read_text("utf-8"))
+        pool = Pool(**{name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()})
+        members = draw(pool, self.split, self.seed)
+        sides = {"supervisor": members.supervisor, "transfer": members.transfer, "test": members.test}
+        ids = [one for side in sides.values() for one in side]
+        splits = [name for name, side in sides.items() for _ in side]
+        write_table(out / "membership.parquet", {"id": ids, "split": splits})
+        return {name: len(side) for name, side in sides.items()}

@@ -1,0 +1,86 @@
+"""What a stage is: a frozen value of settings and inputs, whose digest is its identity."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from trimtab.digest import digest_of, settings_of
+from trimtab.types import Progress
+
+
+@dataclass(frozen=True)
+class Stage(ABC):
+    """One verb with settings (its plain fields) and inputs (its fields that are stages).
+
+    Subclasses set `kind` and `version` (raised when the code's results change) and define `run`.
+    """
+
+    kind: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    @cached_property
+    def inputs(self) -> dict[str, Stage]:
+        """The stages that this one reads, by field name; of a tuple by name and position."""
+        found: dict[str, Stage] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Stage):
+                found[field.name] = value
+            elif isinstance(value, tuple):
+                found |= {f"{field.name}.{i}": one for i, one in enumerate(value) if isinstance(one, Stage)}
+        return found
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Everything but the inputs that decides the result, as JSON values."""
+        plain = [field.name for field in fields(self) if not _holds_stages(getattr(self, field.name))]
+        return {name: settings_of(getattr(self, name)) for name in plain}
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of kind, code version, settings and the digests of the inputs."""
+        return digest_of(
+            {
+                "kind": self.kind,
+                "version": self.version,
+                "settings": self.settings,
+                "inputs": {name: stage.digest for name, stage in self.inputs.items()},
+            }
+        )
+
+    @property
+    def title(self) -> str:
+        """What is being done, in a few words for a progress line."""
+        return self.kind
+
+    @abstractmethod
+    def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
+        """Read the inputs' folders, write the result into `out`, return what the manifest should say about it.
+
+        `work` keeps its content when the process is killed: a long loop goes on from there.
+        """
+
+
+def _holds_stages(value: object) -> bool:
+    return isinstance(value, Stage) or (isinstance(value, tuple) and any(isinstance(one, Stage) for one in value))
+
+
+def order(targets: tuple[Stage, ...]) -> list[Stage]:
+    """Return every stage that the targets need, each once, inputs before those that read them."""
+    placed: dict[str, Stage] = {}
+
+    def place(stage: Stage) -> None:
+        if stage.digest in placed:
+            return
+        for needed in stage.inputs.values():
+            place(needed)
+        placed[stage.digest] = stage
+
+    for target in targets:
+        place(target)
+    return list(placed.values())

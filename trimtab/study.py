@@ -1,0 +1,61 @@
+"""Run a study from experiment to report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from trimtab.executors.local import run_stages
+from trimtab.executors.monitor import Monitor, Quiet, StageReport
+from trimtab.executors.perform import packages
+from trimtab.experiment import Experiment
+from trimtab.plan import Plan, plan
+from trimtab.results import Results
+from trimtab.store import Store, write_json
+
+
+def run(
+    experiment: Experiment,
+    *,
+    store: Path | str | None = None,
+    workers: int = 1,
+    runs: Path | str | None = None,
+    monitor: Monitor | None = None,
+) -> Results:
+    """Make everything the experiment needs and return its results.
+
+    With `runs`, also write results.json and report.html into the folder `runs/<name>`.
+    Raises ExperimentError or TaskError before anything is run, StageError after everything that can be done is done.
+    """
+    opened = Store.open(Path(store) if store else None)
+    planned = plan(experiment)
+    reports = run_stages(planned.stages, opened, workers, monitor or Quiet())
+    results = Results(_assemble(experiment, planned, opened, reports))
+    if runs is not None:
+        write_run(results, Path(runs) / experiment.name)
+    return results
+
+
+def write_run(results: Results, folder: Path) -> None:
+    """Write a run's folder: results.json and report.html."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "results.json", results.data)
+    results.report(folder / "report.html")
+
+
+def _assemble(experiment: Experiment, planned: Plan, store: Store, reports: list[StageReport]) -> dict[str, Any]:
+    """Put what was measured and what this run did into one envelope."""
+    compare = planned.compare
+    measured = json.loads((store.folder(compare.kind, compare.digest) / "results.json").read_text("utf-8"))
+    stages = [
+        {"kind": one.kind, "digest": one.digest, "title": one.title, "seconds": one.seconds, "cached": one.cached}
+        for one in reports
+    ]
+    return measured | {
+        "name": experiment.name,
+        "experiment": experiment.text,
+        "versions": packages(),
+        "store": str(store.root),
+        "stages": stages,
+    }

@@ -1,0 +1,67 @@
+"""Train only on what the supervisor is sure of.
+
+    keep item i  iff  max_c q_ic is among the largest `keep` share,  or  max_c q_ic >= threshold
+
+The filter on confident weak labels of the automated-weak-to-strong baselines (keep p < 0.25 or p > 0.75) and of
+Yang et al. 2024 (threshold 0.75)  https://arxiv.org/abs/2406.11431
+Differs from the latter's code: the ground truth is not consulted; theirs also requires the weak label to be right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from trimtab.errors import FitError
+from trimtab.types import Array, Labels, Truth
+
+
+def most_confident(
+    probabilities: Float[Array, "items classes"], keep: float
+) -> Bool[Array, "items"]:
+    """Mark the `keep` share of items (rounded up) with the largest top probability; ties go to the earlier item."""
+    count = int(np.ceil(keep * len(probabilities) - 1e-9))
+    order = np.argsort(-probabilities.max(-1), kind="stable")
+    marked = np.zeros(len(probabilities), dtype=bool)
+    marked[order[:count]] = True
+    return marked
+
+
+@dataclass(frozen=True)
+class Confident:
+    """Keep the items whose weak label is confident; the others get weight 0."""
+
+    keep: float | None = None
+    """Share of items to keep, in (0, 1]; give this or `threshold`."""
+    threshold: float | None = None
+    """Smallest top probability to keep, in (0, 1]; give this or `keep`."""
+
+    truth: ClassVar[Truth] = "none"
+
+    def __post_init__(self) -> None:
+        if (self.keep is None) == (self.threshold is None):
+            raise ValueError("give exactly one of keep and threshold")
+        value = self.keep if self.keep is not None else self.threshold
+        if value is None or not 0 < value <= 1:
+            raise ValueError(f"keep and threshold must lie in (0, 1], found {value}")
+
+    def __call__(self, labels: Labels) -> Labels:
+        """Return the labels with weight 0 where the supervisor is unsure.
+
+        Raises FitError where nothing is left.
+        """
+        if self.keep is not None:
+            kept = most_confident(labels.probabilities, self.keep)
+        else:
+            kept = labels.probabilities.max(-1) >= self.threshold
+        weights = np.where(kept, labels.weights, 0.0)
+        if not weights.any():
+            top = labels.probabilities.max()
+            raise FitError(
+                f"confident: no weak label reaches the threshold {self.threshold} (the surest has {top:.3f}). "
+                "Lower the threshold or use keep."
+            )
+        return replace(labels, weights=weights)

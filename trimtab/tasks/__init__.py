@@ -1,0 +1,54 @@
+"""Data sets, one kind per file: frozen settings that read themselves into `Items`.
+
+Add one: a module with a frozen settings dataclass that satisfies `Task`, and one line in `TASKS`; from
+another package, an entry point of the group `trimtab.tasks` that names the class.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import ClassVar, Protocol, runtime_checkable
+
+from trimtab.errors import TaskError, did_you_mean
+from trimtab.types import Items
+
+TASKS: dict[str, str] = {
+    "movie_sentiment": "trimtab.tasks.movie_sentiment:MovieSentiment",
+    "tweet_sentiment": "trimtab.tasks.tweet_sentiment:TweetSentiment",
+    "product_sentiment": "trimtab.tasks.product_sentiment:ProductSentiment",
+    "file": "trimtab.tasks.file:File",
+    "hub": "trimtab.tasks.hub:Hub",
+    "synthetic": "trimtab.tasks.synthetic:Synthetic",
+}
+"""Kind of task to "module:class"; nothing is imported before it is asked for."""
+
+
+@runtime_checkable
+class Task(Protocol):
+    """Frozen settings of one data set."""
+
+    kind: ClassVar[str]
+    """The word after `kind:` in an experiment file."""
+
+    def read(self) -> Items:
+        """Return every item of the data set, before any split."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Return a digest of what the data is made from: it changes when the data does."""
+        ...
+
+
+def resolve(name: str) -> type:
+    """Return the settings class of a task kind; built-in kinds come before those of other packages.
+
+    Raises TaskError where no kind has that name.
+    """
+    if name in TASKS:
+        module, _, attribute = TASKS[name].partition(":")
+        return getattr(import_module(module), attribute)
+    foreign = {point.name: point for point in entry_points(group="trimtab.tasks")}
+    if name in foreign:
+        return foreign[name].load()
+    raise TaskError(f'There is no task of kind "{name}".{did_you_mean(name, [*TASKS, *foreign])}')

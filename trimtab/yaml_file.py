@@ -1,0 +1,97 @@
+"""YAML without its surprises: a duplicated key is an error, 1e-5 is a number, and no Python object is ever made."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trimtab.errors import ExperimentError
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with YAML 1.2 floats and no duplicate keys."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: dict[Any, int] = {}
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        line = key_node.start_mark.line + 1
+        if isinstance(key, dict | list):
+            raise ExperimentError(f"line {line}: a key must be a plain name, found {key}")
+        if key in seen:
+            raise ExperimentError(f'line {line}: the key "{key}" stands twice (first in line {seen[key]}); remove one')
+        seen[key] = line
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def read_yaml(path: Path) -> tuple[Any, str]:
+    """Return a file's values and its text.
+
+    Raises ExperimentError where the file is absent, empty, not UTF-8 or not YAML.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise ExperimentError(f"{path}: the experiment file {what}; give the path of a YAML file")
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ExperimentError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+    try:
+        values = parse_yaml(text)
+    except ExperimentError as error:
+        raise ExperimentError(f"{path}: {error}") from None
+    if values is None:
+        raise ExperimentError(f"{path}: the file is empty; see recipes/ for examples")
+    return values, text
+
+
+def parse_yaml(text: str) -> Any:
+    """Return the values of a YAML text."""
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  (a subclass of SafeLoader)
+    except yaml.YAMLError as error:
+        raise ExperimentError(f"not valid YAML: {error}".replace("\n", " ")) from None
+
+
+def override(values: Any, assignment: str) -> None:
+    """Set one value in place, as `strong.0.model=./my-model`; the right side is YAML.
+
+    Raises ExperimentError where the path does not lead anywhere.
+    """
+    path, equals, text = assignment.partition("=")
+    if not equals or not path:
+        raise ExperimentError(f"--set: found {assignment!r}, wanted path.to.value=VALUE")
+    parts = path.split(".")
+    place = values
+    for depth, part in enumerate(parts[:-1]):
+        place = _step_into(place, part, ".".join(parts[: depth + 1]))
+    last = parts[-1]
+    if isinstance(place, list):
+        _step_into(place, last, path)
+        place[int(last)] = parse_yaml(text)
+    elif isinstance(place, dict):
+        place[last] = parse_yaml(text)
+    else:
+        raise ExperimentError(f"--set {path}: {'.'.join(parts[:-1])} is a single value, not a mapping or list")
+
+
+def _step_into(place: Any, part: str, path: str) -> Any:
+    if isinstance(place, list):
+        if not part.isdigit() or int(part) >= len(place):
+            raise ExperimentError(f"--set {path}: found {part!r}, wanted a position from 0 to {len(place) - 1}")
+        return place[int(part)]
+    if isinstance(place, dict):
+        if part not in place:
+            place[part] = {}
+        return place[part]
+    raise ExperimentError(f"--set {path}: there is no such place in the experiment")
