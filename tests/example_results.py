@@ -41,7 +41,14 @@ TEXTS = (
 
 def interval(mean: float, half: float = 0.016, method: str = "crossed", reason: str | None = None) -> dict[str, Any]:
     """Return an interval block of the given half width."""
-    return {"mean": mean, "low": mean - half, "high": mean + half, "level": 0.95, "method": method, "reason": reason}
+    return {
+        "mean": mean,
+        "low": mean - half,
+        "high": mean + half,
+        "level": 0.95,
+        "method": method,
+        "reason": reason,
+    }
 
 
 def gap_block(value: float, status: str = "ok") -> dict[str, Any]:
@@ -158,7 +165,18 @@ def results(
                 for m, method in enumerate(methods):
                     scores = (base[0] - 0.01 * w, base[1] + lift + 0.002 * m, base[2] + 0.014 * s)
                     status = statuses[m % len(statuses)] if higher else "undefined"
-                    rows.append(row(f"w{w}", f"s{s}", method, metric, higher, scores=scores, status=status, seeds=seeds))
+                    rows.append(
+                        row(
+                            f"w{w}",
+                            f"s{s}",
+                            method,
+                            metric,
+                            higher,
+                            scores=scores,
+                            status=status,
+                            seeds=seeds,
+                        )
+                    )
                 if controls and higher:
                     made = control_rows(f"w{w}", f"s{s}", metric, higher, seeds)
                     rows += [made_row for made_row in made if s == 0 or made_row["strong"] == f"s{s}"]

@@ -1,4 +1,4 @@
-"""The crossed bootstrap: coverage on simulated crossed data, determinism, few seeds, small and constant data."""
+"""The crossed bootstrap: coverage on simulated data, determinism, few seeds, small and constant data."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ def binary(correct, gold=None):
     return np.stack([1 - positive, positive], -1), gold
 
 
-# standard deviations of item effects, seed effects and item-by-seed noise; the seed effect is in units of the mean
-MIXES = {"items": (1.0, 0.0, 0.3), "seeds": (0.3, 0.2, 0.3), "mixed": (1.0, 0.08, 1.0), "noise": (0.4, 0.04, 1.5)}
+# standard deviations of item effects, seed effects and item-by-seed noise
+MIXES = {
+    "items": (1.0, 0.0, 0.3),
+    "seeds": (0.3, 0.2, 0.3),
+    "mixed": (1.0, 0.08, 1.0),
+    "noise": (0.4, 0.04, 1.5),
+}
 
 
 @pytest.mark.parametrize("n_seeds", [3, 5, 8])
@@ -55,7 +60,9 @@ def test_coverage_of_a_paired_accuracy_difference():
         difficulty = rng.normal(size=n_items)
         scores = []
         for shift in (1.0, 0.7):
-            latent = shift + difficulty + rng.normal(0, 0.15, (n_seeds, 1)) + rng.normal(size=(n_seeds, n_items))
+            latent = (
+                shift + difficulty + rng.normal(0, 0.15, (n_seeds, 1)) + rng.normal(size=(n_seeds, n_items))
+            )
             correct = (latent > 0).astype(float)
             scores.append(Scores(correct.mean(1), weights @ correct.T))
         interval = difference_interval(*scores, drawn)
@@ -98,9 +105,10 @@ def test_crossed_interval_restated():
     point, draws = scores.point, scores.draws
     noise = np.mean([np.var(draws[:, s] - draws.mean(1)) for s in range(6)]) * 6 / 5
     kept = max(0.25, 1 - noise / np.var(point, ddof=1))
-    c = np.sqrt(6 / 5 * kept) * 2.5705818366147395 / 1.959963984540054  # t with 5 degrees of freedom, normal
+    c = np.sqrt(6 / 5 * kept) * 2.570581835636314 / 1.959963984540054  # t with 5 degrees of freedom, normal
     means = [
-        draws[d].mean() + c * (np.repeat(point, drawn.seed_weights[d]).mean() - point.mean()) for d in range(300)
+        draws[d].mean() + c * (np.repeat(point, drawn.seed_weights[d]).mean() - point.mean())
+        for d in range(300)
     ]
     found = mean_interval(scores, drawn)
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=1e-12)
@@ -158,10 +166,14 @@ def test_metric_without_a_value_has_none_and_a_reason():
 
 
 def test_mostly_undefined_draws_have_no_ends():
-    drawn = resample(None, 2, 1)
-    found = mean_interval(score(METRICS["auroc"], *binary(np.ones((1, 2))), drawn), drawn)
-    assert found.mean == 1.0  # each draw of two items lacks a class with chance 1/2; this seed has a few more
-    assert (found.low is None) == (2 * score(METRICS["auroc"], *binary(np.ones((1, 2))), drawn).undefined_draws > 2000)
+    drawn = resample(None, 3, 1)
+    scores = score(METRICS["auroc"], np.eye(3)[None], np.arange(3), drawn)
+    found = mean_interval(scores, drawn)
+    assert scores.undefined_draws == pytest.approx(
+        2000 * 21 / 27, abs=60
+    )  # all 3 of 3 drawn with chance 3! / 27
+    assert (found.mean, found.low, found.high) == (1.0, None, None)
+    assert "undefined" in found.reason
 
 
 def test_resample_is_deterministic_and_seeded():
@@ -228,5 +240,7 @@ def test_bounds_come_from_the_metric():
 
     drawn = resample(None, 30, 2, draws=50)
     metric = Metric("loss", negative, True, True, "Loss", bounds=(-1.0, 0.0))
-    found = mean_interval(score(metric, *binary(np.random.default_rng(0).random((2, 30)) < 0.5), drawn), drawn)
+    found = mean_interval(
+        score(metric, *binary(np.random.default_rng(0).random((2, 30)) < 0.5), drawn), drawn
+    )
     assert -1 <= found.low <= found.high <= 0

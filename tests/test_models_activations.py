@@ -1,9 +1,9 @@
-"""Activations: independent of padding and batches, equal to the plain model, resumable with identical bits."""
+"""Activations: independent of padding and batches, equal to the plain model, resumable with identical
+bits."""
 
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import signal
 from dataclasses import replace
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from killed_children import run_child
 from tiny_models import HIDDEN, LAYERS, tiny_causal, tiny_encoder, tiny_texts
 from transformers import AutoModel, AutoTokenizer
 
@@ -28,7 +29,10 @@ KINDS = ("llama", "gpt2", "bert")
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("models")
     made = {kind: tiny_causal(root / kind, kind) for kind in ("llama", "gpt2")}
-    return made | {"bert": tiny_encoder(root / "bert"), "no_pad": tiny_causal(root / "no_pad", "gpt2", padding=False)}
+    return made | {
+        "bert": tiny_encoder(root / "bert"),
+        "no_pad": tiny_causal(root / "no_pad", "gpt2", padding=False),
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -177,22 +181,17 @@ def embed_in_child(folder: str, work: str, out: str, kill_after: int) -> None:
     Path(out).write_bytes(found.values.tobytes())
 
 
-def run_child(*arguments) -> int:
-    child = multiprocessing.get_context("forkserver").Process(target=embed_in_child, args=arguments)
-    child.start()
-    child.join(120)
-    assert child.exitcode is not None
-    return child.exitcode
-
-
 def test_killed_and_resumed_equals_undisturbed(folders, tmp_path):
     folder = str(folders["gpt2"])
     for kill_after in (256, 512, 1024):
-        assert run_child(folder, str(tmp_path / "work"), str(tmp_path / "out"), kill_after) == -signal.SIGKILL
+        assert (
+            run_child(embed_in_child, folder, str(tmp_path / "work"), str(tmp_path / "out"), kill_after)
+            == -signal.SIGKILL
+        )
     assert len(list((tmp_path / "work").iterdir())) == 4
     # a piece that was being written when the process died
     (tmp_path / "work" / "shard-00004.safetensors.99.tmp").write_bytes(b"half")
-    assert run_child(folder, str(tmp_path / "work"), str(tmp_path / "out"), 0) == 0
-    assert run_child(folder, str(tmp_path / "other"), str(tmp_path / "plain"), 0) == 0
+    assert run_child(embed_in_child, folder, str(tmp_path / "work"), str(tmp_path / "out"), 0) == 0
+    assert run_child(embed_in_child, folder, str(tmp_path / "other"), str(tmp_path / "plain"), 0) == 0
     digests = {hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("out", "plain")}
     assert len(digests) == 1

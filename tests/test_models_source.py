@@ -71,17 +71,17 @@ def test_a_hub_id_that_cannot_be_reached():
 
 def test_a_folder_without_weights(tmp_path, model):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ModelError, match="holds no weights.*found nothing"):
+    with pytest.raises(ModelError, match=r"holds no weights.*found nothing"):
         locate(ModelSpec(str(tmp_path / "empty")))
     (model / "config.json").unlink()
-    with pytest.raises(ModelError, match="no config.json"):
+    with pytest.raises(ModelError, match=r"no config\.json"):
         locate(ModelSpec(str(model)))
 
 
 def test_pickled_weights_are_never_read(model):
     torch.save(load_file(model / "model.safetensors"), model / "pytorch_model.bin")
     (model / "model.safetensors").unlink()
-    with pytest.raises(ModelError, match="pickled weights only.*convert them to safetensors"):
+    with pytest.raises(ModelError, match=r"pickled weights only.*convert them to safetensors"):
         locate(ModelSpec(str(model)))
 
 
@@ -158,7 +158,7 @@ def test_the_fingerprint_is_remembered_and_a_damaged_memory_is_made_again(tmp_pa
     first = fingerprint(ModelSpec(str(model)))
     notebook = tmp_path / "home" / "fingerprints.json"
     # a planted value shows that the file is not read again
-    known = {key: "0" * 64 for key in json.loads(notebook.read_text())}
+    known = dict.fromkeys(json.loads(notebook.read_text()), "0" * 64)
     notebook.write_text(json.dumps(known))
     assert fingerprint(ModelSpec(str(model))) != first
     notebook.write_text("{ damaged")

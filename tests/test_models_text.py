@@ -31,7 +31,10 @@ def test_only_the_end_of_the_text_is_cut():
 def test_special_tokens_survive_the_cut():
     tokenizer = tiny_tokenizer(encoder=True)
     encoded = encode(tokenizer, ["good film but long and dull", "bad"], "{text}", 4)
-    assert [words(tokenizer, ids) for ids in encoded.ids] == [["[BOS]", "good", "film", "[EOS]"], ["[BOS]", "bad", "[EOS]"]]
+    assert [words(tokenizer, ids) for ids in encoded.ids] == [
+        ["[BOS]", "good", "film", "[EOS]"],
+        ["[BOS]", "bad", "[EOS]"],
+    ]
     assert encoded.truncated == 1
 
 
@@ -49,12 +52,14 @@ def test_cutting_equals_cutting_the_tokens_of_the_text():
     tokenizer = tiny_tokenizer(encoder=False)
     for text in tiny_texts(30, longest=60):
         frame_tokens, text_ids = 5, tokenizer(text)["input_ids"]
-        wanted = tokenizer("review :")["input_ids"] + text_ids[: 20 - frame_tokens] + tokenizer("the answer :")["input_ids"]
+        wanted = (
+            tokenizer("review :")["input_ids"] + text_ids[: 20 - frame_tokens] + tokenizer("the answer :")["input_ids"]
+        )
         assert encode(tokenizer, [text], FRAME, 20).ids == [wanted]
 
 
 def test_a_template_that_is_too_long_is_refused():
-    with pytest.raises(UsageError, match="template alone has 5 tokens.*allow 4"):
+    with pytest.raises(UsageError, match=r"template alone has 5 tokens.*allow 4"):
         encode(tiny_tokenizer(encoder=False), ["good film"], FRAME, 4)
 
 

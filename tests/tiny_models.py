@@ -17,11 +17,12 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-WORDS = (
+WORDS = (  # noqa: SIM905 - easier to read
     "the a film movie is was not very good bad great awful plot acting and but review text class answer of "
     "positive negative neutral yes no i it this that one two three really never always fun dull long short :"
 ).split()
 SPECIALS = ["[PAD]", "[UNK]", "[BOS]", "[EOS]"]
+VOCABULARY = len(SPECIALS) + len(WORDS)
 HIDDEN, LAYERS, CONTEXT = 32, 3, 64
 
 
@@ -33,7 +34,8 @@ def tiny_tokenizer(encoder: bool, padding: bool = True) -> PreTrainedTokenizerFa
     inner.pre_tokenizer = pre_tokenizers.Whitespace()
     if encoder:
         inner.post_processor = processors.TemplateProcessing(
-            single="[BOS] $A [EOS]", special_tokens=[("[BOS]", vocabulary["[BOS]"]), ("[EOS]", vocabulary["[EOS]"])]
+            single="[BOS] $A [EOS]",
+            special_tokens=[("[BOS]", vocabulary["[BOS]"]), ("[EOS]", vocabulary["[EOS]"])],
         )
     names = {"unk_token": "[UNK]", "bos_token": "[BOS]", "eos_token": "[EOS]"} | (
         {"pad_token": "[PAD]"} if padding else {}
@@ -45,29 +47,49 @@ def tiny_llama(layers: int = LAYERS) -> LlamaForCausalLM:
     """Return a random Llama with rotary positions and grouped attention heads."""
     return LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=len(SPECIALS) + len(WORDS), hidden_size=HIDDEN, intermediate_size=48, num_hidden_layers=layers,
-            num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=CONTEXT, initializer_range=0.3,
-            bos_token_id=2, eos_token_id=3, pad_token_id=None,
+            vocab_size=VOCABULARY,
+            hidden_size=HIDDEN,
+            intermediate_size=48,
+            num_hidden_layers=layers,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=CONTEXT,
+            initializer_range=0.3,
+            bos_token_id=2,
+            eos_token_id=3,
+            pad_token_id=None,
         )
-    )  # fmt: skip
+    )
 
 
 def tiny_gpt2(layers: int = LAYERS) -> GPT2LMHeadModel:
     """Return a random GPT-2 with learned absolute positions."""
     return GPT2LMHeadModel(
         GPT2Config(
-            vocab_size=len(SPECIALS) + len(WORDS), n_embd=HIDDEN, n_layer=layers, n_head=4, n_positions=CONTEXT,
-            initializer_range=0.3, bos_token_id=2, eos_token_id=3,
+            vocab_size=VOCABULARY,
+            n_embd=HIDDEN,
+            n_layer=layers,
+            n_head=4,
+            n_positions=CONTEXT,
+            initializer_range=0.3,
+            bos_token_id=2,
+            eos_token_id=3,
         )
-    )  # fmt: skip
+    )
 
 
 def tiny_bert(layers: int = LAYERS) -> BertModel:
     """Return a random BERT without a pooler, as encoders are often published."""
     config = BertConfig(
-        vocab_size=len(SPECIALS) + len(WORDS), hidden_size=HIDDEN, intermediate_size=48, num_hidden_layers=layers,
-        num_attention_heads=4, max_position_embeddings=CONTEXT, initializer_range=0.3, pad_token_id=0,
-    )  # fmt: skip
+        vocab_size=VOCABULARY,
+        hidden_size=HIDDEN,
+        intermediate_size=48,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        max_position_embeddings=CONTEXT,
+        initializer_range=0.3,
+        pad_token_id=0,
+    )
     return BertModel(config, add_pooling_layer=False)
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from trimtab.errors import UsageError
+
 
 def canonical_json(value: Any) -> str:
     """Return the one JSON text of a value: sorted keys, no spaces, no NaN."""
@@ -43,11 +45,19 @@ def settings_of(value: Any) -> Any:
 
 
 def component_identity(component: object) -> dict[str, Any]:
-    """Return what identifies an objective or a label step: its class, its settings and its source code."""
+    """Return what identifies an objective or a label step: its class, its settings and its source code.
+
+    Raises UsageError where it is no dataclass, since other settings would then not be noticed.
+    """
     kind = type(component)
+    if not is_dataclass(component):
+        raise UsageError(
+            f"{kind.__qualname__} is not a dataclass, so its settings cannot be read; decorate it with "
+            "@dataclass(frozen=True)"
+        )
     return {
         "class": kind.__qualname__,
-        "settings": settings_of(component) if is_dataclass(component) else {},
+        "settings": settings_of(component),
         "source": source_digest(kind.__module__),
     }
 
@@ -57,7 +67,13 @@ def source_digest(module_name: str) -> str:
     """Return the sha256 over the source of a module and of the modules of the same package that it imports.
 
     Modules are read, not run. A user's own file counts the files beside it that it imports.
+    Raises UsageError where the module has no source file.
     """
+    if _source_path(module_name) is None:
+        raise UsageError(
+            f"the module {module_name} has no source file, so a change of it would not be noticed; put its classes "
+            "into a .py file and import them from there"
+        )
     sources: dict[str, str] = {}
     pending = [module_name]
     while pending:
@@ -67,13 +83,13 @@ def source_digest(module_name: str) -> str:
             continue
         text = path.read_text("utf-8")
         sources[name] = hashlib.sha256(text.encode()).hexdigest()
-        pending += [near for near in _imports(text, name) if _same_package(near, name)]
+        pending += [near for near in _imports(text, name) if _near(near, name, path.parent)]
     return digest_of(sources)
 
 
 def _source_path(name: str) -> Path | None:
     module = sys.modules.get(name)
-    origin = module.__file__ if isinstance(module, ModuleType) else None
+    origin = vars(module).get("__file__") if isinstance(module, ModuleType) else None
     if origin is None and module is None:
         try:
             spec = importlib.util.find_spec(name)
@@ -83,8 +99,13 @@ def _source_path(name: str) -> Path | None:
     return Path(origin) if origin and origin.endswith(".py") and Path(origin).is_file() else None
 
 
-def _same_package(name: str, importer: str) -> bool:
-    return name.rpartition(".")[0] == importer.rpartition(".")[0]
+def _near(name: str, importer: str, folder: Path) -> bool:
+    """Say whether a module is of the importer's package; outside of packages, whether it lies beside the importer."""
+    package = importer.rpartition(".")[0]
+    if name.rpartition(".")[0] != package:
+        return False
+    path = None if package else _source_path(name)
+    return bool(package) or (path is not None and path.parent == folder)
 
 
 def _imports(text: str, importer: str) -> list[str]:

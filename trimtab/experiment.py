@@ -110,8 +110,9 @@ def _task(values: Any, split: Any, folder: Path) -> tuple[Any, SplitSettings]:
     cls = _component(kind, "trimtab.tasks", TASKS, folder, "task.kind")
     sizes = {key: values[key] for key in _SIZES if key in values}
     settings = {key: value for key, value in values.items() if key not in ("kind", *_SIZES)}
-    if isinstance(settings.get("path"), str):
-        settings["path"] = str(folder / Path(settings["path"]).expanduser())
+    path = settings.get("path")
+    if isinstance(path, str) and (kind == "file" or (folder / Path(path).expanduser()).exists()):
+        settings["path"] = str(folder / Path(path).expanduser())
     if not isinstance(split, dict):
         raise ExperimentError(f"split: found {_kind(split)}, wanted a mapping")
     clash = sorted(set(split) & set(_SIZES))

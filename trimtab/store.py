@@ -25,6 +25,9 @@ from trimtab.errors import StoreError
 from trimtab.home import home
 
 SCHEMA = 1
+RECORDED = ("kind", "digest", "title", "settings", "inputs", "facts", "seconds", "finished", "files")
+"""What every manifest says, among more."""
+_LEAST_FREE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,9 @@ class Store:
             store.root.mkdir(parents=True, exist_ok=True)
             store._check_schema()
         except OSError as error:
-            raise _storage_error(error, store.root) from None
+            raise _storage_error(error, store.root) or StoreError(
+                f"the store {store.root} cannot be opened ({error.strerror}); choose another folder with --store"
+            ) from None
         return store
 
     def folder(self, kind: str, digest: str) -> Path:
@@ -66,16 +71,15 @@ class Store:
     def manifest(self, kind: str, digest: str) -> dict[str, Any]:
         """Return what is recorded about a finished artifact.
 
-        Raises StoreError where it is absent or written by a newer version.
+        Raises StoreError where it is absent, damaged or written by a newer version.
         """
         path = self.folder(kind, digest) / "manifest.json"
         if not path.is_file():
             raise StoreError(f"there is no {kind} artifact {digest} in {self.root}; run the experiment that makes it")
-        manifest = json.loads(path.read_text("utf-8"))
-        if manifest["schema"] > SCHEMA:
-            raise StoreError(
-                f"{path} has schema {manifest['schema']}, this version reads up to {SCHEMA}; upgrade trimtab"
-            )
+        manifest = _read_record(path, f"delete the folder {path.parent} and run the experiment again")
+        missing = [name for name in RECORDED if name not in manifest]
+        if missing:
+            raise StoreError(f"{path} does not say {missing[0]!r}; delete the folder {path.parent} and run again")
         return manifest
 
     def artifacts(self, kind: str | None = None) -> Iterator[tuple[str, str]]:
@@ -108,7 +112,7 @@ class Store:
                 waiting()
                 lock.acquire()
         except OSError as error:
-            raise _storage_error(error, path) from None
+            raise _storage_error(error, path) or error from None
         try:
             yield not self.has(kind, digest)
         finally:
@@ -118,7 +122,7 @@ class Store:
     def write(self, kind: str, digest: str, manifest: Callable[[], dict[str, Any]]) -> Iterator[Workspace]:
         """Give a stage its folders; on success write the manifest last and rename; call under `claim`.
 
-        Raises StoreError where the disk is full.
+        Raises StoreError where the disk is full or read-only; what else the stage raises is passed on.
         """
         final = self.folder(kind, digest)
         space = Workspace(final.with_name(f"{digest}.out"), final.with_name(f"{digest}.work"))
@@ -132,9 +136,14 @@ class Store:
             _flush(space.out)
             shutil.rmtree(final, ignore_errors=True)  # a folder without manifest is not an artifact
             space.out.rename(final)
-        except OSError as error:
-            shutil.rmtree(space.out, ignore_errors=True)
-            raise _storage_error(error, space.out) from None
+        except Exception as error:
+            # libraries report a full disk in their own ways, not only as OSError
+            clear = _storage_error(error, space.out)
+            if clear is None:
+                raise
+            raise clear from error
+        finally:
+            shutil.rmtree(space.out, ignore_errors=True)  # gone by another name where all went well
         shutil.rmtree(space.work, ignore_errors=True)
 
     def _check_schema(self) -> None:
@@ -142,12 +151,7 @@ class Store:
         if not path.is_file():
             write_json(path, {"schema": SCHEMA})
             return
-        found = json.loads(path.read_text("utf-8")).get("schema")
-        if not isinstance(found, int) or found > SCHEMA:
-            raise StoreError(
-                f"the store {self.root} has schema {found}, this version reads up to {SCHEMA}; "
-                "upgrade trimtab or choose another folder with --store"
-            )
+        _read_record(path, "choose another folder with --store")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -159,6 +163,20 @@ def write_json(path: Path, value: Any) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     temporary.replace(path)
+
+
+def _read_record(path: Path, remedy: str) -> dict[str, Any]:
+    """Return the content of a manifest or of store.json."""
+    try:
+        record = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        raise StoreError(f"{path} is damaged: it is not JSON in UTF-8; {remedy}") from None
+    schema = record.get("schema") if isinstance(record, dict) else None
+    if not isinstance(schema, int):
+        raise StoreError(f"{path} is damaged: it has no schema number; {remedy}")
+    if schema > SCHEMA:
+        raise StoreError(f"{path} has schema {schema}, this version reads up to {SCHEMA}; upgrade trimtab or {remedy}")
+    return record
 
 
 def _files(folder: Path) -> dict[str, dict[str, Any]]:
@@ -180,14 +198,37 @@ def _flush(folder: Path) -> None:
                 os.close(handle)
 
 
-def _storage_error(error: OSError, path: Path) -> Exception:
-    """Return a clear error for a full or read-only disk, and anything else as it is."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        free = shutil.disk_usage(path.anchor if not path.parent.exists() else path.parent).free
+def _storage_error(error: Exception, path: Path) -> StoreError | None:
+    """Return a clear error where the disk is full or read-only; none for anything else."""
+    if _disk_is_full(error, path):
+        free = _free_bytes(path)
         return StoreError(
             f"the disk is full: {path} could not be written with {free / 1e6:.1f} MB free. Finished stages are kept; "
             "make room, or choose another disk with --store or TRIMTAB_HOME, and run again"
         )
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return StoreError(f"{path} cannot be written ({error.strerror}); choose another folder with --store")
-    return error
+    if not isinstance(error, OSError) or error.errno not in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return None
+    # a stage may also be refused a file that is no matter of the store, such as the user's own data
+    if isinstance(error.filename, str) and not Path(error.filename).is_relative_to(path.parent):
+        return None
+    return StoreError(f"{path} cannot be written ({error.strerror}); choose another folder with --store")
+
+
+def _disk_is_full(error: Exception, path: Path) -> bool:
+    """Say whether an error, or what led to it, is a full disk: by its number, by the text of safetensors and pyarrow,
+    which carry none, or by the state of the disk where torch says only that writing failed.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(f"{word} {errno.ENOSPC}" in str(seen) for word in ("os error", "errno")):
+            return True
+        if isinstance(seen, RuntimeError) and "PytorchStreamWriter" in str(seen):
+            return _free_bytes(path) < _LEAST_FREE_BYTES
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def _free_bytes(path: Path) -> int:
+    return shutil.disk_usage(next(one for one in path.parents if one.exists())).free

@@ -82,9 +82,9 @@ class PlainLines:
     def finished(self, report: StageReport) -> None:
         """Say how the stage ended if it took long or failed."""
         self.ended += 1
-        if report.error:
+        if report.error and report.tried:
             self._say(f"[{self.ended}/{self.total}] {report.title} failed: {report.error}")
-        elif report.seconds >= _WORTH_A_LINE_S or self.ended == self.total:
+        elif report.error is None and (report.seconds >= _WORTH_A_LINE_S or self.ended == self.total):
             self._say(f"[{self.ended}/{self.total}] {report.title}: done in {duration(report.seconds)}")
 
     def stop(self) -> None:

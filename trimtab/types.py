@@ -53,7 +53,8 @@ class Items:
     templates: tuple[str, ...] | None = None
     """Name of the template that made each text, where the data set says so; grouped like `groups`."""
     splits: tuple[str, ...] | None = None
-    """The user's own membership ("supervisor", "transfer", "test") where the data set has it."""
+    """The user's own membership ("supervisor", "transfer", "test", or "train" for both of the first) where the data set
+    has it."""
     slices: Mapping[str, Float[Array, "items"]] = field(default_factory=dict)
     """Numbers by which results are sliced in the report (for example the absolute mean rating)."""
     ratings: tuple[tuple[float, ...], ...] | None = None
@@ -70,7 +71,7 @@ class Items:
         for name, values in self.slices.items():
             if len(values) != count:
                 raise ValueError(f"Items.slices[{name!r}] has {len(values)} entries for {count} ids")
-        if count and not (0 <= int(self.gold.min()) and int(self.gold.max()) < len(self.classes)):
+        if count and not (int(self.gold.min()) >= 0 and int(self.gold.max()) < len(self.classes)):
             raise ValueError(f"Items.gold must index {len(self.classes)} classes")
 
 

@@ -81,7 +81,9 @@ def envelope(
         "controls": remarks,
         "control_sentence": " ".join(one["sentence"] for one in remarks) or None,
         "examples": examples(measured, rows),
-        "warnings": warnings(found, description.fits(rows), data["notes"], len(measured.gold), len(measured.seeds)),
+        "warnings": warnings(
+            found, metrics[0], description.fits(rows), data["notes"], len(measured.gold), len(measured.seeds)
+        ),
     }
 
 

@@ -48,7 +48,12 @@ def _sentence(ours: float, theirs: float, difference: Any, metric: str, seeds: i
 
 
 def warnings(
-    rows: Sequence[dict[str, Any]], fits: dict[str, list[dict[str, Any]]], notes: Sequence[str], n_test: int, seeds: int
+    rows: Sequence[dict[str, Any]],
+    metric: str,
+    fits: dict[str, list[dict[str, Any]]],
+    notes: Sequence[str],
+    n_test: int,
+    seeds: int,
 ) -> list[dict[str, Any]]:
     """Return what limits the results, each with a code, the row it is about, and one sentence."""
     found = [{"code": "data", "row": None, "text": note} for note in notes]
@@ -60,7 +65,8 @@ def warnings(
         found.append({"code": "few_seeds", "row": None, "text": text})
     for row in rows:
         status = row["pgr"]["status"]
-        if status in ("no_gap", "reversed", "imprecise") and not row["control"] and row["slice"] is None:
+        shown = row["metric"] == metric and row["slice"] is None and not row["control"]
+        if shown and status in ("no_gap", "reversed", "imprecise"):
             found.append({"code": status, "row": row["key"], "text": row["pgr"]["reason"]})
     return found + _fit_warnings(fits)
 

@@ -7,7 +7,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -39,13 +39,18 @@ def run_stages(stages: Sequence[Stage], store: Store, workers: int, monitor: Mon
 
 
 def _failure(failed: list[StageReport]) -> TrimtabError:
-    first = failed[0]
-    others = len(failed) - 1
-    more = f" ({others} more failed or could not be tried because of it)" if others else ""
-    return StageError(
-        f"stage {first.kind}/{first.digest[:12]} ({first.title}) failed: {first.error}{more}. "
-        "What finished is kept; run again after mending the cause"
+    """Return one error that names the first failed stage, with the exit code of its own error, and counts the rest."""
+    first = next(report for report in failed if report.tried)
+    others = sum(report.tried for report in failed) - 1
+    blocked = len(failed) - others - 1
+    more = [f"{others} more failed"] if others else []
+    more += [f"{blocked} could not be tried without them"] if blocked else []
+    error = StageError(
+        f"stage {first.kind}/{first.digest[:12]} ({first.title}) failed: {str(first.error).rstrip('.')}"
+        f"{' (' + ', '.join(more) + ')' if more else ''}. What finished is kept; run again after mending the cause"
     )
+    error.exit_code = first.exit_code
+    return error
 
 
 def _blocked(stage: Stage, reports: dict[str, StageReport]) -> StageReport | None:
@@ -53,7 +58,7 @@ def _blocked(stage: Stage, reports: dict[str, StageReport]) -> StageReport | Non
     for needed in stage.inputs.values():
         if reports[needed.digest].error:
             error = f"not tried: it needs {needed.kind}/{needed.digest[:12]}, which failed"
-            return StageReport(stage.kind, stage.digest, stage.title, 0.0, cached=False, error=error)
+            return StageReport(stage.kind, stage.digest, stage.title, 0.0, cached=False, error=error, tried=False)
     return None
 
 
@@ -61,11 +66,13 @@ def _attempt(stage: Stage, store: Store, progress: Any, waiting: Callable[[], No
     """Perform a stage and turn what it raises into a report with a log beside the artifact."""
     try:
         return perform(stage, store, progress, waiting)
-    except (TrimtabError, ValueError, ArithmeticError, LookupError, TypeError, RuntimeError, OSError) as error:
-        text = str(error) if isinstance(error, TrimtabError) else f"{type(error).__name__}: {error}"
+    except Exception as error:  # noqa: BLE001  (a user's own objective may raise anything; the log keeps all of it)
+        ours = isinstance(error, TrimtabError)
+        text = str(error) if ours else f"{type(error).__name__}: {error}"
         log = _write_log(stage, store)
-        where = f" [log: {log}]" if log and not isinstance(error, TrimtabError) else ""
-        return StageReport(stage.kind, stage.digest, stage.title, 0.0, cached=False, error=text + where)
+        where = f" [log: {log}]" if log else ""
+        code = error.exit_code if ours else 1
+        return StageReport(stage.kind, stage.digest, stage.title, 0.0, cached=False, error=text + where, exit_code=code)
 
 
 def _write_log(stage: Stage, store: Store) -> Path | None:
@@ -105,18 +112,24 @@ def _in_workers(
     todo: list[Stage], store: Store, workers: int, monitor: Monitor, reports: dict[str, StageReport]
 ) -> None:
     """Give every ready stage to a free worker; a stage whose worker died by a signal is tried once more."""
-    crew = [_hire(store, workers) for _ in range(min(workers, len(todo)))]
+    crew: list[_Worker] = []
     waiting, retried = list(todo), set[str]()
     try:
+        while len(crew) < min(workers, len(todo)):
+            crew.append(_hire(store, workers))
         while waiting or any(worker.stage for worker in crew):
             _settle_blocked(waiting, reports, monitor)
-            for worker in crew:
+            for place, worker in enumerate(crew):
                 ready = next((s for s in waiting if all(n.digest in reports for n in s.inputs.values())), None)
                 if worker.stage is None and ready is not None:
+                    if not worker.process.is_alive():  # killed while it had nothing to do
+                        crew[place] = worker = _hire(store, workers)
                     waiting.remove(ready)
                     worker.stage = ready
-                    worker.pipe.send(ready)
                     monitor.started(ready)
+                    # if it dies just now, the broken pipe is met again where it is listened to
+                    with suppress(BrokenPipeError):
+                        worker.pipe.send(ready)
             busy = {worker.pipe: worker for worker in crew if worker.stage}
             for pipe in wait(list(busy)):
                 _listen(busy[pipe], crew, store, workers, monitor, reports, waiting, retried)  # pyright: ignore
@@ -151,7 +164,7 @@ def _listen(
     assert stage is not None
     try:
         message = worker.pipe.recv()
-    except EOFError:
+    except (EOFError, ConnectionResetError):
         worker.process.join()
         crew[crew.index(worker)] = _hire(store, workers)
         if stage.digest not in retried:
@@ -175,26 +188,30 @@ def _hire(store: Store, workers: int) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs, store.root, user_files()), daemon=True)
-    with _thread_variables(max(1, (os.cpu_count() or 1) // workers)):
-        process.start()
+    # Ctrl-C reaches every process of the terminal: a worker must not meet it before it can say that it ignores it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with _thread_variables(max(1, (os.cpu_count() or 1) // workers)):
+            process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()
     return _Worker(process, ours)
 
 
 @contextmanager
 def _thread_variables(threads: int) -> Iterator[None]:
-    """Set what numerical libraries read when they are first loaded, for a child that starts inside."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
+    """Set what numerical libraries read when they are first loaded, for a child that starts inside.
+
+    What the user has set already stands.
+    """
+    names = [name for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS") if name not in os.environ]
     os.environ.update(dict.fromkeys(names, str(threads)))
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in names:
+            del os.environ[name]
 
 
 def _work(pipe: Connection, root: Path, files: Sequence[Path]) -> None:

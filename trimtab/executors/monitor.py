@@ -20,6 +20,10 @@ class StageReport:
     cached: bool
     error: str | None = None
     """Why it failed, or why it was not tried; none if the artifact is there."""
+    tried: bool = True
+    """Whether it was begun; false where an input had failed."""
+    exit_code: int = 1
+    """What a failure means to the caller, as in `trimtab.errors`."""
 
 
 class Monitor(Protocol):

@@ -1,8 +1,8 @@
 """The most recent predictions of a fit: what statistics beyond the batch are computed from.
 
-A fit of n items keeps min(n, capacity) predictions. With n <= capacity each item has its place and holds its latest
-prediction; otherwise the oldest prediction makes room. Before the first step every prediction is that of a head of
-zeros: all classes equally likely, which is what the untrained student says.
+A fit of n items keeps min(n, capacity) predictions. With n <= capacity each item has its place and holds its
+latest prediction; otherwise the oldest prediction makes room. Before the first step every prediction is that
+of a head of zeros: all classes equally likely, which is what the untrained student says.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from torch import Tensor
 
 
 class PredictionBuffer:
-    """Logits and labels of the latest predictions, detached, on the CPU; also the losses and tokens so far."""
+    """Logits and labels of the latest predictions, detached, on the CPU; also the losses and tokens so
+    far."""
 
     def __init__(self, labels: Float[Tensor, "items classes"], capacity: int) -> None:
         size = min(len(labels), capacity)

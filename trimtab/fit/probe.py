@@ -92,7 +92,7 @@ def fit_probe(
 ) -> Fitted:
     """Fit one head; items of weight 0 are left out, also of the standardisation.
 
-    Raises FitError where no item is left, all labels are one class, or the loss is not finite.
+    Raises FitError where no item is left, all labels are one class, or an activation or the loss is not finite.
     """
     return fit_probes(activations, labels, weights, objective, [strength], settings)[0]
 
@@ -135,9 +135,15 @@ def check_labels(labels: Float[Array, "items classes"]) -> None:
 def _design(activations: Float[Array, "items hidden"], weights: Float[Array, "items"]) -> _Design:
     """Standardise with the items' weights, so that the bias and the slopes have no curvature in common."""
     values = activations.astype(np.float64)
+    if not np.isfinite(values).all():
+        rows = int((~np.isfinite(values)).any(1).sum())
+        raise FitError(
+            f"the activations of {rows} of {len(values)} items hold NaN or infinity; use another layer or `precision: fp32`"
+        )
     share = weights.astype(np.float64) / weights.sum()
-    mean = share @ values
-    deviation = np.sqrt(share @ (values - mean) ** 2)
+    # torch's products, not numpy's: only the former are held to one thread
+    mean = (torch.from_numpy(share) @ torch.from_numpy(values)).numpy()
+    deviation = (torch.from_numpy(share) @ torch.from_numpy((values - mean) ** 2)).sqrt().numpy()
     # a constant feature has no direction to learn: scale 1 leaves its centred value at 0
     scale = np.where(deviation > 1e-12 * np.maximum(np.abs(mean), 1), deviation, 1.0)
     standard = torch.from_numpy((values - mean) / scale)

@@ -8,7 +8,7 @@ The standardisation is fitted again inside each fold; items of one group stay in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -63,6 +63,7 @@ def select_strength(
     used = np.flatnonzero(weights > 0)
     activations, labels, weights = activations[used], labels[used], weights[used]
     strengths = sorted(set(settings.strengths), reverse=True)
+    settings = replace(settings, tolerance=settings.select_tolerance)
     fold = fold_of_items([groups[i] for i in used], settings.folds, seed)
     losses = np.zeros((len(strengths), len(labels)))
     for held_out in range(settings.folds):
@@ -72,7 +73,7 @@ def select_strength(
             predicted = fitted.head.probabilities(activations[~inside])
             losses[row, ~inside] = -(labels[~inside] * np.log(np.maximum(predicted, 1e-300))).sum(1)
         progress(held_out + 1, settings.folds)
-    scores = losses @ weights / weights.sum()
+    scores = (losses * weights).sum(1) / weights.sum()
     best = int(np.argmin(scores))  # the first minimum is the strongest penalty among equals
     at_edge = len(strengths) > 1 and best in (0, len(strengths) - 1)
     return Selection(strengths[best], dict(zip(strengths, scores.tolist(), strict=True)), at_edge)

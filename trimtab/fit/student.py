@@ -26,7 +26,8 @@ class Student(nn.Module):
         super().__init__()
         self.model = backbone.model
         self.head = nn.Linear(backbone.hidden, classes, device=backbone.device)
-        # every class equally likely at first, so that the first predictions are known without running the model
+        # every class equally likely at first, so that the first predictions are known without running the
+        # model
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self._backbone, self._pooling, self._bf16 = backbone, pooling, bf16
@@ -63,7 +64,8 @@ def build_student(spec: ModelSpec, settings: Tune, classes: int, seed: int) -> t
     Raises FitError where the adapters' target modules do not exist.
     """
     precision = resolved_precision(spec)
-    # AdamW on bf16 weights loses small steps, so weights that are trained stay float32 and only the products are bf16
+    # AdamW on bf16 weights loses small steps, so weights that are trained stay float32 and only the products
+    # are bf16
     backbone = own_backbone(spec, "fp32" if settings.method == "full" else precision)
     for module in backbone.model.modules():
         if isinstance(module, nn.Dropout):
@@ -90,4 +92,6 @@ def _with_adapters(model: Any, settings: Tune) -> Any:
             warnings.filterwarnings("ignore", "fan_in_fan_out is set to False", UserWarning)
             return get_peft_model(model, config)
     except ValueError as error:
-        raise FitError(f"adapters cannot be put on target_modules {named!r} of {type(model).__name__}: {error}") from error
+        raise FitError(
+            f"adapters cannot be put on target_modules {named!r} of {type(model).__name__}: {error}"
+        ) from error

@@ -2,12 +2,12 @@
 
     step loss = sum_i (w_i / mean w) L(z_i, q_i; context) / batch_size
 
-Statistics of more than one example come from the predictions before the step (`prediction_buffer`), never from a
-micro-batch, so eight micro-batches of one item and one of eight give the same step. No checkpoint is chosen by how
-well it does: the result is the last step.
+Statistics of more than one example come from the predictions before the step (`prediction_buffer`), never
+from a micro-batch, so eight micro-batches of one item and one of eight give the same step. No checkpoint is
+chosen by how well it does: the result is the last step.
 
-Tokens are counted as the inputs' real tokens (template and special tokens included, padding not), once per forward
-pass that trains: an item counts once per epoch.
+Tokens are counted as the inputs' real tokens (template and special tokens included, padding not), once per
+forward pass that trains: an item counts once per epoch.
 """
 
 from __future__ import annotations
@@ -38,13 +38,19 @@ from trimtab.models.source import fingerprint
 from trimtab.models.text import Encoded, encode, template_of
 from trimtab.types import Array, Context, Labels, ModelSpec, Objective, Progress, silent
 
-_WEIGHTS, _FACTS, _BUFFER, _MADE_FROM = "student.safetensors", "fit.json", "buffer.safetensors", "made_from.txt"
+_WEIGHTS, _FACTS, _BUFFER, _MADE_FROM = (
+    "student.safetensors",
+    "fit.json",
+    "buffer.safetensors",
+    "made_from.txt",
+)
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 _Item = tuple[int, list[int]]
 
 
 class _ObjectiveTrainer(Trainer):
-    """The Trainer with our loss; what is beyond the batch is fixed at the beginning of each optimiser step."""
+    """The Trainer with our loss; what is beyond the batch is fixed at the beginning of each optimiser
+    step."""
 
     # the loss is divided by the whole batch below, so the Trainer must not divide it again
     loss_is_scaled_for_ga = True
@@ -106,13 +112,14 @@ def tune(
     out: Path,
     progress: Progress = silent,
 ) -> Mapping[str, Any]:
-    """Tune a model on soft labels, write its weights and `fit.json` to `out`, and return what `fit.json` says.
+    """Tune a model on soft labels, write its weights and `fit.json` to `out`, and return what `fit.json`
+    says.
 
-    `texts` are in the order of `labels`; items of weight 0 are left out. Checkpoints go to `work`: a fit that was
-    stopped goes on from the last complete one and, on a CPU at equal threads, ends with the same bits.
+    `texts` are in the order of `labels`; items of weight 0 are left out. Checkpoints go to `work`: a fit that
+    was stopped goes on from the last complete one and, on a CPU at equal threads, ends with the same bits.
 
-    Raises FitError where nothing is left to fit, the loss is not finite, or more than one device would take part;
-    ModelError where the model cannot be loaded.
+    Raises FitError where nothing is left to fit, the loss is not finite, or more than one device would take
+    part; ModelError where the model cannot be loaded.
     """
     kept = _kept_items(texts, labels)
     probabilities = torch.from_numpy(np.asarray(labels.probabilities, np.float32)[kept])

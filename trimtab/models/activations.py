@@ -39,7 +39,8 @@ def activations(
 ) -> Activations:
     """Return the hidden state of each text that the spec reads, pooled in float32.
 
-    With `work`, every few hundred texts are kept there; a run that was stopped goes on from them and gives the same bits.
+    With `work`, every few hundred texts are kept there; a run that was stopped goes on from them and gives
+    the same bits.
 
     Raises ModelError where the model cannot be loaded; UsageError where the template does not fit.
     """

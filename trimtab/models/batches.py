@@ -10,12 +10,14 @@ from torch import Tensor
 
 
 def by_length(ids: Sequence[Sequence[int]]) -> list[int]:
-    """Return the items from the longest to the shortest, so that memory runs out at the start or not at all."""
+    """Return the items from the longest to the shortest, so that memory runs out at the start or not at
+    all."""
     return sorted(range(len(ids)), key=lambda item: (-len(ids[item]), item))
 
 
 def token_batches(order: Sequence[int], lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
-    """Return `order` in consecutive batches of at most `batch_tokens` tokens with padding (one item at the least).
+    """Return `order` in consecutive batches of at most `batch_tokens` tokens with padding (one item at the
+    least).
 
     >>> token_batches([2, 0, 1], [3, 2, 4], 8)
     [[2, 0], [1]]

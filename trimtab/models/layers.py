@@ -1,6 +1,7 @@
 """Read a hidden state below the top without running the blocks above it.
 
-hidden_states[k] of transformers is the input of block k + 1, so a hook before that block can take it and stop there.
+hidden_states[k] of transformers is the input of block k + 1, so a hook before that block can take it and stop
+there.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ class Reached(Exception):  # noqa: N818 - not an error: the way out of a forward
 
 
 def read_layer(model: Any, layer: int) -> nn.ModuleList | None:
-    """Make a model stop at hidden state `layer` and return its list of blocks; none where that is the last anyway.
+    """Make a model stop at hidden state `layer` and return its list of blocks; none where that is the last
+    anyway.
 
-    Raises ModelError where the layer does not exist, or where stopping there does not give `hidden_states[layer]`.
+    Raises ModelError where the layer does not exist, or where stopping there does not give
+    `hidden_states[layer]`.
     """
     width = model.config.get_text_config().vocab_size
     ids = torch.tensor(_PROBE_IDS, device=next(model.parameters()).device) % width
@@ -44,8 +47,8 @@ def read_layer(model: Any, layer: int) -> nn.ModuleList | None:
                 return blocks
             handle.remove()
     raise ModelError(
-        f"{type(model).__name__} cannot be left early at layer {layer}: no list of its {top} blocks gives the hidden "
-        "state of the whole model; leave `layer` out"
+        f"{type(model).__name__} cannot be left early at layer {layer}: no list of its {top} blocks gives "
+        "the hidden state of the whole model; leave `layer` out"
     )
 
 

@@ -64,7 +64,14 @@ def shared_backbone(spec: ModelSpec) -> Backbone:
 
     Raises ModelError where it cannot be loaded.
     """
-    return _kept(locate(spec), fingerprint(spec), spec.layer, resolved_precision(spec), spec.padding, spec.trust_remote_code)
+    return _kept(
+        locate(spec),
+        fingerprint(spec),
+        spec.layer,
+        resolved_precision(spec),
+        spec.padding,
+        spec.trust_remote_code,
+    )
 
 
 @lru_cache(maxsize=1)
@@ -77,9 +84,7 @@ def own_backbone(spec: ModelSpec, precision: str | None = None) -> Backbone:
 
     Raises ModelError where it cannot be loaded.
     """
-    return _load(
-        locate(spec), spec.layer, precision or resolved_precision(spec), spec.padding, spec.trust_remote_code
-    )
+    return _load(locate(spec), spec.layer, precision or resolved_precision(spec), spec.padding, spec.trust_remote_code)
 
 
 def forget() -> None:
@@ -141,8 +146,8 @@ def load_weights(kind: Any, source: Source, config: Any, dtype: torch.dtype, tru
     if missing or report["mismatched_keys"]:
         wrong = missing or sorted(str(entry) for entry in report["mismatched_keys"])
         raise ModelError(
-            f"{source.place}: {len(wrong)} weights of {type(model).__name__} are missing or of another shape, first "
-            f"{wrong[0]}; the weights do not belong to this config.json"
+            f"{source.place}: {len(wrong)} weights of {type(model).__name__} are missing or of another shape, "
+            f"first {wrong[0]}; the weights do not belong to this config.json"
         )
     return model.to(device_class()).eval()
 
@@ -196,6 +201,6 @@ def _explained(source: Source) -> Iterator[None]:
     except (OSError, ValueError, KeyError, ImportError, SafetensorError, RuntimeError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ModelError(
-            f"the model in {source.place} cannot be loaded: {lines[0] if lines else type(error).__name__}. Wanted a "
-            "causal language model or an encoder with safetensors (or GGUF) weights and a tokenizer"
+            f"the model in {source.place} cannot be loaded: {lines[0] if lines else type(error).__name__}. "
+            "Wanted a causal language model or an encoder with safetensors (or GGUF) weights and a tokenizer"
         ) from error

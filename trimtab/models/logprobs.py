@@ -14,12 +14,12 @@ def sequence_log_probabilities(
 ) -> Float[Tensor, "items"]:
     """Return sum_t counted_t log p(ids_t | ids_<t) of each item in nats, in float32.
 
-    Logits at position t - 1 predict token t, so the first token is never counted and logits at the last token are not
-    needed: `positions` is the number of tokens, or one less.
+    Logits at position t - 1 predict token t, so the first token is never counted and logits at the last token
+    are not needed: `positions` is the number of tokens, or one less.
 
     >>> logits = torch.log(torch.tensor([[[0.2, 0.8], [0.5, 0.5]]]))
-    >>> round(sequence_log_probabilities(logits, torch.tensor([[0, 1, 0]]), torch.tensor([[0, 1, 1]])).exp().item(), 6)
-    0.4
+    >>> round(sequence_log_probabilities(logits, torch.tensor([[0, 1, 0]]), torch.tensor([[0, 1,
+    1]])).exp().item(), 6) 0.4
     """
     targets = ids[:, 1:]
     chosen = logits[:, : targets.shape[1]].float().log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)

@@ -1,4 +1,5 @@
-"""Positions of a batch that is padded on the left: some models count them from the mask, some must be told."""
+"""Positions of a batch that is padded on the left: some models count them from the mask, some must be
+told."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ def left_padding_positions(model: Any, pad_id: int) -> bool:
         if told:
             ways.append(model(input_ids=ids, attention_mask=mask, **told).last_hidden_state)
     errors = [float((way[:, _PADDED:].float() - wanted).abs().max()) for way in ways]
-    allowed = (1e-3 if next(model.parameters()).dtype == torch.float32 else 0.1) * float(wanted.abs().max().clamp_min(1))
+    tolerance = 1e-3 if next(model.parameters()).dtype == torch.float32 else 0.1
+    allowed = tolerance * float(wanted.abs().max().clamp_min(1))
     if min(errors) > allowed:
         raise ModelError(
             f"{type(model).__name__} gives other hidden states when a batch is padded on the left (difference "

@@ -20,7 +20,8 @@ _AMPERE = 8.0
 
 
 def resolved_precision(spec: ModelSpec) -> Precision:
-    """Return the precision that will be used: what the spec says, or bf16 where the device computes it natively."""
+    """Return the precision that will be used: what the spec says, or bf16 where the device computes it
+    natively."""
     if spec.precision != "auto":
         return spec.precision
     native = cuda_capability() >= _AMPERE if device_class() == "cuda" else cpu_has_bf16()

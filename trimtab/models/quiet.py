@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Let transformers show neither notices nor progress bars; errors are still raised and warnings still warn."""
+    """Let transformers show neither notices nor progress bars; errors are still raised and warnings still
+    warn."""
     from transformers.utils import logging as transformers_logging
 
     level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()

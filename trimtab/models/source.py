@@ -36,7 +36,8 @@ class Source:
 def locate(spec: ModelSpec) -> Source:
     """Return where the weights of a model are: asset, local folder, GGUF file or hub id, tried in this order.
 
-    Raises ModelError where a local path is absent or holds no safe weights; AssetError where an asset is not there.
+    Raises ModelError where a local path is absent or holds no safe weights; AssetError where an asset is not
+    there.
     """
     from trimtab import assets
 
@@ -72,8 +73,9 @@ def _from_folder(folder: Path) -> Source:
             raise ModelError(f"{folder} holds {len(quantised)} GGUF files; name the one to load: {quantised}")
         if suffixes & _PICKLE_SUFFIXES:
             raise ModelError(
-                f"{folder} holds pickled weights only, which can run code when they are opened and are never read; "
-                "convert them to safetensors where you trust them: AutoModel.from_pretrained(...).save_pretrained(...)"
+                f"{folder} holds pickled weights only, which can run code when they are opened and are never "
+                "read; convert them to safetensors where you trust them: "
+                "AutoModel.from_pretrained(...).save_pretrained(...)"
             )
         raise ModelError(f"{folder} holds no weights: wanted *.safetensors or one *.gguf, found {names or 'nothing'}")
     if "config.json" not in names:
@@ -85,8 +87,8 @@ def _from_folder(folder: Path) -> Source:
 def fingerprint(spec: ModelSpec) -> str:
     """Return what identifies the bytes of weights, tokenizer and configuration.
 
-    Assets answer for themselves; local files give a sha256, remembered by size and modification time; a hub id gives
-    the commit that its revision resolves to, from the local cache if it is there, else from the hub.
+    Assets answer for themselves; local files give a sha256, remembered by size and modification time; a hub
+    id gives the commit that its revision resolves to, from the local cache if it is there, else from the hub.
 
     Raises ModelError where a hub id cannot be resolved.
     """
@@ -111,7 +113,7 @@ def hub_commit(source: Source) -> str:
     if source.revision and _COMMIT.fullmatch(source.revision):
         return source.revision
     from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import HTTPError
+    from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
 
     cached = try_to_load_from_cache(source.place, "config.json", revision=source.revision)
     if isinstance(cached, str):
@@ -122,9 +124,9 @@ def hub_commit(source: Source) -> str:
         from trimtab import assets
 
         raise ModelError(
-            f"the model {source.place!r} (revision {source.revision or 'main'}) is neither in the local cache nor "
-            f"reachable on the hub ({type(error).__name__}: {str(error).splitlines()[0]}); check its name and the "
-            f"connection, or use a local folder.{did_you_mean(source.place, assets.ASSETS)}"
+            f"the model {source.place!r} (revision {source.revision or 'main'}) is neither in the local "
+            f"cache nor reachable on the hub ({type(error).__name__}: {str(error).splitlines()[0]}); check its "
+            f"name and the connection, or use a local folder.{did_you_mean(source.place, assets.ASSETS)}"
         ) from error
     if commit is None:
         raise ModelError(f"the hub gives no commit for {source.place!r}; set `revision` to a commit hash")

@@ -1,4 +1,5 @@
-"""Build the tokens that a model reads: a template around each text, cut at the end of the text where it is too long."""
+"""Build the tokens that a model reads: a template around each text, cut at the end of the text where it is
+too long."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ class Encoded:
 
 
 def template_of(spec: ModelSpec, prompt: str, causal: bool) -> str:
-    """Return the template around each text: the spec's own, else the task's prompt (causal) or the bare text (encoder).
+    """Return the template around each text: the spec's own, else the task's prompt (causal) or the bare text
+    (encoder).
 
     Raises UsageError where it does not hold `{text}` exactly once.
     """
@@ -48,10 +50,11 @@ def pooling_of(spec: ModelSpec, causal: bool) -> str:
 def encode(tokenizer: Any, texts: Sequence[str], template: str, limit: int) -> Encoded:
     """Return the tokens of each filled template, at most `limit` of them.
 
-    Where there are more, the end of the text is cut, character by character, until the whole input fits; the template
-    around it stays. An input without any token becomes one beginning- or end-of-text token.
+    Where there are more, the end of the text is cut, character by character, until the whole input fits; the
+    template around it stays. An input without any token becomes one beginning- or end-of-text token.
 
-    Raises UsageError where the template alone is too long; ModelError where an empty input has no token to stand for it.
+    Raises UsageError where the template alone is too long; ModelError where an empty input has no token to
+    stand for it.
     """
     before, after = template.split(_SLOT)
     ids: list[list[int]] = []
@@ -79,8 +82,8 @@ def _cut(tokenizer: Any, before: str, text: str, after: str, limit: int) -> list
     best = fill(0)
     if len(best) > limit:
         raise UsageError(
-            f"the template alone has {len(best)} tokens, but max_tokens and the model's context allow {limit}; "
-            "shorten the template or raise max_tokens"
+            f"the template alone has {len(best)} tokens, but max_tokens and the model's context allow "
+            f"{limit}; shorten the template or raise max_tokens"
         )
     fits, too_long = 0, len(text)
     # a token rarely spans many characters: a first guess spares tokenising a whole book again and again
@@ -101,6 +104,6 @@ def _stand_in(tokenizer: Any) -> list[int]:
         if token is not None:
             return [int(token)]
     raise ModelError(
-        "an empty text gives no token, and the tokenizer has no beginning- or end-of-text token to stand for it; "
-        "set a template with some text around {text}"
+        "an empty text gives no token, and the tokenizer has no beginning- or end-of-text token to stand "
+        "for it; set a template with some text around {text}"
     )

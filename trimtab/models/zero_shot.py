@@ -1,6 +1,6 @@
 """Class probabilities of a causal model that was never trained on the task.
 
-    p(c | text)  ~  prod_t p(word_c,t | prompt(text), word_c,<t)          normalised over the classes
+p(c | text)  ~  prod_t p(word_c,t | prompt(text), word_c,<t)          normalised over the classes
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def zero_shot(
 ) -> ZeroShot:
     """Return p(class | text) from the log-probabilities of the class names after the prompt.
 
-    A space is set before each name unless the template ends in white space; names of several tokens count as the sum
-    of their log-probabilities.
+    A space is set before each name unless the template ends in white space; names of several tokens count as
+    the sum of their log-probabilities.
 
     Raises ModelError where the model is not causal; UsageError where two classes have the same tokens.
     """
@@ -98,13 +98,14 @@ def _batches(inputs: list[list[int]], batch_tokens: int, vocabulary: int) -> lis
 
 
 def _score(model: Any, rows: list[list[int]], words: list[list[int]], pad_id: int) -> Array:
-    """Return the log-probability in nats of each word after each row; rows end with all of a word but its last token."""
+    """Return the log-probability in nats of each word after each row; rows end with all of a word but its
+    last token."""
     filled, mask = pad(rows, pad_id, left=False)
     device = next(model.parameters()).device
     shortest, word_tokens = min(map(len, rows)), len(words[0])
     keep = filled.shape[1] - shortest + word_tokens
     limited = "logits_to_keep" in inspect.signature(model.forward).parameters
-    extra = {"logits_to_keep": keep} if limited else {}
+    extra: dict[str, Any] = {"logits_to_keep": keep} if limited else {}
     if not bool(mask.all()):
         extra["attention_mask"] = mask.to(device)
     with torch.inference_mode():

@@ -2,22 +2,17 @@
 
     h = argmax_c (log p_c + b_c),   b such that the share of class c is its quota (largest remainder of n * prior)
 
-For two classes b is a quantile of the log-odds. For more it is the dual of the balanced assignment problem
-max_h sum_i log p_{i,h(i)} with fixed counts: the convex function
-
-    F(b) = sum_i temperature * logsumexp((log p_i + b) / temperature) - quota . b
-
-is minimised by Newton's method while the temperature falls towards 0, where its gradient is (hard counts - quotas).
+For two classes b is a quantile of the log-odds; for more it is the dual of the balanced assignment problem
+(`balanced_assignment.py`).
 """
 
 from __future__ import annotations
 
+import numpy as np
 from jaxtyping import Float, Int
 
+from trimtab.objectives.balanced_assignment import MARGIN_NATS, assignment_offset
 from trimtab.types import Tensor
-
-_NEWTON_STEPS = 60
-_COOLING = 0.3
 
 
 def class_quotas(prior: Float[Tensor, "*runs classes"], count: int) -> Int[Tensor, "*runs classes"]:
@@ -45,78 +40,20 @@ def balanced_offset(
     if scores.shape[-1] == 2:
         offset = _binary_offset(scores[..., 1] - scores[..., 0], quotas[..., 1])
         return torch.stack([torch.zeros_like(offset), offset], -1).to(log_probabilities.dtype)
-    flat_scores = scores.reshape(-1, *scores.shape[-2:])
-    flat_quotas = quotas.expand(*scores.shape[:-2], -1).reshape(-1, scores.shape[-1])
-    offsets = [_newton_offset(one, quota) for one, quota in zip(flat_scores, flat_quotas, strict=True)]
-    return torch.stack(offsets).reshape(*scores.shape[:-2], -1).to(log_probabilities.dtype)
+    per_run = scores.reshape(-1, *scores.shape[-2:]).transpose(1, 2).cpu().numpy()
+    flat_quotas = quotas.expand(*scores.shape[:-2], -1).reshape(-1, scores.shape[-1]).cpu().numpy()
+    offsets = [assignment_offset(one, quota) for one, quota in zip(per_run, flat_quotas, strict=True)]
+    stacked = torch.from_numpy(np.stack(offsets)).reshape(*scores.shape[:-2], -1)
+    return stacked.to(log_probabilities)
 
 
-def _binary_offset(
-    log_odds: Float[Tensor, "*runs items"], positives: Int[Tensor, "*runs"]
-) -> Float[Tensor, "*runs"]:
+def _binary_offset(log_odds: Float[Tensor, "*runs items"], positives: Int[Tensor, "*runs"]) -> Float[Tensor, "*runs"]:
     """Return minus the midpoint between the last item that must be positive and the first that must not."""
     import torch
 
+    outside = 2 * MARGIN_NATS
     ranked = log_odds.sort(-1, descending=True).values
-    padded = torch.cat([ranked[..., :1] + 1, ranked, ranked[..., -1:] - 1], -1)
+    padded = torch.cat([ranked[..., :1] + outside, ranked, ranked[..., -1:] - outside], -1)
     above = padded.gather(-1, positives.unsqueeze(-1)).squeeze(-1)
     below = padded.gather(-1, positives.unsqueeze(-1) + 1).squeeze(-1)
     return -(above + below) / 2
-
-
-def _newton_offset(
-    scores: Float[Tensor, "items classes"], quotas: Int[Tensor, "classes"]
-) -> Float[Tensor, "classes"]:
-    """Return the offset by cooling; stops as soon as the hard counts are the quotas."""
-    import torch
-
-    offset = torch.zeros_like(quotas, dtype=scores.dtype)
-    best, best_miss = offset, _miss(scores, offset, quotas)
-    temperature = float(scores.std().clamp_min(1e-3))
-    floor = temperature * 1e-7
-    while best_miss > 0 and temperature > floor:
-        offset = _minimise(scores, quotas.to(scores.dtype), offset, temperature)
-        miss = _miss(scores, offset, quotas)
-        if miss < best_miss:
-            best, best_miss = offset, miss
-        temperature *= _COOLING
-    return best
-
-
-def _miss(scores: Tensor, offset: Tensor, quotas: Tensor) -> int:
-    """Return the largest difference between a class's hard count and its quota, in items."""
-    import torch
-
-    counts = torch.bincount((scores + offset).argmax(-1), minlength=scores.shape[-1])
-    return int((counts - quotas).abs().max())
-
-
-def _minimise(scores: Tensor, quotas: Tensor, offset: Tensor, temperature: float) -> Tensor:
-    """Minimise F at one temperature from `offset` by damped Newton steps."""
-    import torch
-
-    def value(candidate: Tensor) -> Tensor:
-        return temperature * ((scores + candidate) / temperature).logsumexp(-1).sum() - quotas @ candidate
-
-    current = value(offset)
-    for _ in range(_NEWTON_STEPS):
-        shares = ((scores + offset) / temperature).softmax(-1)
-        gradient = shares.sum(0) - quotas
-        if float(gradient.abs().max()) < 1e-3:
-            break
-        curvature = (torch.diag(shares.sum(0)) - shares.T @ shares) / temperature
-        # F does not change along (1, ..., 1); the ridge removes that direction and keeps the solve stable
-        ridge = 1e-9 * curvature.diagonal().max().clamp_min(1e-12) + 1e-12
-        step = torch.linalg.solve(curvature + ridge * torch.eye(len(quotas), dtype=scores.dtype), gradient)
-        step = step - step.mean()
-        length = 1.0
-        while length > 1e-10:
-            proposal = offset - length * step
-            proposed = value(proposal)
-            if proposed <= current - 1e-4 * length * (gradient @ step):
-                break
-            length /= 2
-        else:
-            break
-        offset, current = proposal, proposed
-    return offset

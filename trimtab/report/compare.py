@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+import textwrap
+from typing import Any
 
 from trimtab.report.groups import Results, Row, metric_name, row_name, slice_name
-from trimtab.report.numbers import decimal
-from trimtab.report.untrusted import printable
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from trimtab.report.numbers import NONE, decimal
+from trimtab.report.untrusted import printable, short
 
 Span = dict[str, Any]
 
@@ -29,10 +27,9 @@ def difference(first: Row | None, second: Row | None, field: str = "mean") -> Sp
     if first is None or second is None or first.get(field) is None or second.get(field) is None:
         return None
     a, b = float(first[field]), float(second[field])
-    ends = [block.get(end) for block in (first, second) for end in ("low", "high")]
-    if any(end is None for end in ends):
+    a_low, a_high, b_low, b_high = (block.get(end) for block in (first, second) for end in ("low", "high"))
+    if a_low is None or a_high is None or b_low is None or b_high is None:
         return {"delta": b - a, "low": None, "high": None}
-    a_low, a_high, b_low, b_high = (float(end) for end in ends)
     delta = b - a
     low, high = delta - math.hypot(b - b_low, a_high - a), delta + math.hypot(b_high - b, a - a_low)
     return {"delta": delta, "low": round(low, 12), "high": round(high, 12)}
@@ -82,34 +79,33 @@ def remarks(results_a: Results, results_b: Results) -> list[str]:
     return said
 
 
-def compare_table(results_a: Results, results_b: Results) -> Table:
-    """Return the comparison for a rich console: student score and PGR of both runs and their difference, B minus A."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
+def compare_table(results_a: Results, results_b: Results) -> str:
+    """Return the comparison as aligned text: student score and PGR of both runs and their difference, B minus A."""
     compared = compare_rows(results_a, results_b)
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, caption_justify="left")
-    made.add_column("row", overflow="fold")
-    for name in ("score A", "score B", "B - A", "PGR A", "PGR B", "B - A"):
-        made.add_column(name, no_wrap=True)
-    for row in compared["rows"]:
-        score, gap = row["score"], row["pgr"]
-        made.add_row(
-            Text(row["name"]),
-            *(Text(_number(block, "mean", 3)) for block in (score["a"], score["b"])),
-            Text(_span(score["difference"], 3)),
-            *(Text(_gap(block)) for block in (gap["a"], gap["b"])),
-            Text(_span(gap["difference"], 2)),
-        )
+    head = ("row", "score A", "score B", "B - A", "PGR A", "PGR B", "B - A")
+    body = [head, *(_printed(row) for row in compared["rows"])]
+    widths = [max(len(row[column]) for row in body) for column in range(len(head))]
+    printed = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in body]
+    printed.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
     only = [
         f"Only in {side}: {', '.join(printable(key) for key in compared[field])}."
         for side, field in (("A", "only_a"), ("B", "only_b"))
         if compared[field]
     ]
-    names = f"A = {printable(compared['a'])}, B = {printable(compared['b'])}. Differences with their intervals."
-    made.caption = Text("\n".join([names, *compared["remarks"], *only]))
-    return made
+    names = f"A = {printable(compared['a'])}, B = {printable(compared['b'])}. Differences are B minus A."
+    said = [line for text in (names, *compared["remarks"], *only) for line in textwrap.wrap(text, 100)]
+    return "\n".join([*printed, "", *said])
+
+
+def _printed(row: dict[str, Any]) -> tuple[str, ...]:
+    score, gap = row["score"], row["pgr"]
+    return (
+        short(row["name"], 34),
+        *(_number(score[side]) for side in "ab"),
+        _span(score["difference"], 3),
+        *(_gap(gap[side]) for side in "ab"),
+        _span(gap["difference"], 2),
+    )
 
 
 def _compared(a: Row, b: Row) -> dict[str, Any]:
@@ -134,8 +130,8 @@ def _seeds(results: Results) -> str:
     return ", ".join(str(seed) for seed in results.get("seeds") or ()) or "none"
 
 
-def _number(block: Row | None, field: str, digits: int) -> str:
-    return "\N{EM DASH}" if block is None or block.get(field) is None else decimal(block[field], digits)
+def _number(block: Row | None) -> str:
+    return NONE if block is None or block.get("mean") is None else decimal(block["mean"])
 
 
 def _gap(block: Row | None) -> str:

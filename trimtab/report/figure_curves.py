@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from trimtab.report.figure_rows import DOTTED, axis_label
 from trimtab.report.figure_style import COLOURS, MARKERS, WIDTH_INCHES, figure_style
-from trimtab.report.groups import Group, Results, Row, main_groups, model_name, naive_row
+from trimtab.report.groups import (
+    Results,
+    Row,
+    main_groups,
+    model_name,
+    naive_row,
+)
 from trimtab.report.numbers import count
 from trimtab.report.untrusted import short
 
@@ -29,7 +35,11 @@ def calibration(row: Row) -> Figure:
     from matplotlib.figure import Figure
 
     curves = [
-        (role, label, [(bin_["confidence"], bin_["accuracy"]) for bin_ in row["calibration"].get(field) or () if bin_["n"]])
+        (
+            role,
+            label,
+            [(bin_["confidence"], bin_["accuracy"]) for bin_ in row["calibration"].get(field) or () if bin_["n"]],
+        )
         for role, label, field in CURVES
     ]
     drawn = [(role, label, points) for role, label, points in curves if points]
@@ -40,7 +50,15 @@ def calibration(row: Row) -> Figure:
         axes.plot([floor, 1], [floor, 1], color=COLOURS["muted"], linewidth=0.8, linestyle=DOTTED)
         for above, (role, label, points) in enumerate(reversed(drawn)):
             x, y = zip(*points, strict=True)
-            axes.plot(x, y, color=COLOURS[role], linewidth=1.1, marker=MARKERS[role], markersize=3.2, zorder=3 - above / 5)
+            axes.plot(
+                x,
+                y,
+                color=COLOURS[role],
+                linewidth=1.1,
+                marker=MARKERS[role],
+                markersize=3.2,
+                zorder=3 - above / 5,
+            )
             axes.text(0.97, 0.04 + 0.065 * above, label, color=COLOURS[role], ha="right", transform=axes.transAxes)
         axes.set(xlim=(floor, 1.01), ylim=(floor, 1.01), aspect="equal")
         axes.set_xlabel("confidence (mean probability of the answer)")
@@ -84,7 +102,14 @@ def sizes(points: Sequence[SizePoint]) -> Figure:
         labels += _ceiling_line(axes, points)
         widest = points[-1].params
         for (y, text, colour), at in zip(labels, spread([label[0] for label in labels], axes.get_ylim()), strict=True):
-            axes.annotate(text, (widest, y), (1.03, at), textcoords=axes.get_yaxis_transform(), va="center", color=colour)
+            axes.annotate(
+                text,
+                (widest, y),
+                (1.03, at),
+                textcoords=axes.get_yaxis_transform(),
+                va="center",
+                color=colour,
+            )
         params = sorted({point.params for point in points})
         axes.set_xticks(params, [count(size).replace(" million", "M").replace(" billion", "B") for size in params])
         axes.xaxis.set_minor_locator(NullLocator())
@@ -120,7 +145,15 @@ def _size_line(axes: Axes, points: Sequence[SizePoint], weak: str, style: str) -
     its = [point for point in points if point.weak == weak]
     means = [point.row["student"]["mean"] for point in its]
     colour = COLOURS["student"]
-    axes.plot([point.params for point in its], means, color=colour, linewidth=1.2, linestyle=style, marker="o", markersize=4)
+    axes.plot(
+        [point.params for point in its],
+        means,
+        color=colour,
+        linewidth=1.2,
+        linestyle=style,
+        marker="o",
+        markersize=4,
+    )
     for point in its:
         low, high = point.row["student"].get("low"), point.row["student"].get("high")
         if low is not None and high is not None:
@@ -129,9 +162,19 @@ def _size_line(axes: Axes, points: Sequence[SizePoint], weak: str, style: str) -
 
 
 def _ceiling_line(axes: Axes, points: Sequence[SizePoint]) -> list[tuple[float, str, str]]:
-    ceilings = {p.params: p.row["ceiling"]["mean"] for p in points if (p.row.get("ceiling") or {}).get("mean") is not None}
+    ceilings = {
+        p.params: p.row["ceiling"]["mean"] for p in points if (p.row.get("ceiling") or {}).get("mean") is not None
+    }
     if not ceilings:
         return []
     colour = COLOURS["ceiling"]
-    axes.plot(list(ceilings), list(ceilings.values()), color=colour, linewidth=1, linestyle=DOTTED, marker="D", markersize=3.5)
+    axes.plot(
+        list(ceilings),
+        list(ceilings.values()),
+        color=colour,
+        linewidth=1,
+        linestyle=DOTTED,
+        marker="D",
+        markersize=3.5,
+    )
     return [(list(ceilings.values())[-1], "strong ceiling", colour)]

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trimtab.report.figure_style import COLOURS, MARKERS, ROW_INCHES, WIDTH_INCHES, figure_style
+from trimtab.report.figure_style import (
+    COLOURS,
+    MARKERS,
+    ROW_INCHES,
+    WIDTH_INCHES,
+    figure_style,
+)
 from trimtab.report.groups import Group, metric_name, row_name
 from trimtab.report.lines import lines
 from trimtab.report.numbers import decimal
@@ -15,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAME_CHARACTERS = 26
+NAME_CHARACTERS = 22
 GAP_LIMITS = (-1.0, 2.0)
 """PGR outside these is drawn as an arrow at the edge; its number stands beside it."""
 DOTTED = (0, (2, 3))
@@ -35,6 +41,7 @@ def scores(group: Group) -> Figure:
             _number(axes, at, decimal(block["mean"]))
             if role in ("weak", "ceiling"):
                 axes.axvline(block["mean"], color=COLOURS[role], linewidth=0.8, linestyle=DOTTED, zorder=0)
+        _rule(axes, len(entries) - len(group.controls), len(group.controls))
         axes.set_xlabel(axis_label(group.metric))
         axes.margins(x=0.08)
         axes.locator_params(axis="x", nbins=6)
@@ -59,6 +66,7 @@ def gap_recovered(group: Group) -> Figure:
         for at, role in ((0, "weak"), (1, "ceiling")):
             axes.axvline(at, color=COLOURS[role], linewidth=0.8, linestyle=DOTTED, zorder=0)
             _above(axes, at, role, COLOURS[role], data=True)
+        _rule(axes, sum(not row.get("control") for row in rows), len(group.controls))
         axes.set_xlabel("performance gap recovered (share of the gap)")
         return figure
 
@@ -115,13 +123,15 @@ def _canvas(names: Sequence[str], numbers_inches: float) -> tuple[Figure, Axes]:
 
     shown = [short(name, NAME_CHARACTERS) for name in names]
     height = ROW_INCHES * max(1, len(names)) + 0.75
-    left = 0.25 + 0.075 * max(map(len, shown), default=0)
+    left = 0.15 + 0.073 * max(map(len, shown), default=0)
     figure = Figure(figsize=(WIDTH_INCHES, height))
     box = (left / WIDTH_INCHES, 0.5 / height, 1 - (left + numbers_inches) / WIDTH_INCHES, 1 - 0.75 / height)
     axes = figure.add_axes(box)
     axes.set_yticks(range(len(names)), shown)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0, labelcolor=COLOURS["ink"])
+    axes.tick_params(axis="y", length=0, labelcolor=COLOURS["ink"], pad=72 * (left - 0.02))
+    for label in axes.get_yticklabels():
+        label.set_horizontalalignment("left")
     axes.spines["left"].set_visible(False)
     axes.grid(True, axis="x")
     return figure, axes
@@ -141,17 +151,41 @@ def _interval(
     if low is not None and high is not None:
         ends = [min(max(end, floor), top) for end in (low, high)]
         axes.plot(ends, [at, at], color=colour, linewidth=1.6, solid_capstyle="butt", zorder=2)
-    for end, outside, arrow in ((floor, low is not None and low < floor, "<"), (top, high is not None and high > top, ">")):
+    for end, outside, arrow in (
+        (floor, low is not None and low < floor, "<"),
+        (top, high is not None and high > top, ">"),
+    ):
         if outside:
-            axes.plot([end], [at], marker=arrow, color=colour, markersize=5, clip_on=False, linestyle="none", zorder=3)
+            axes.plot(
+                [end],
+                [at],
+                marker=arrow,
+                color=colour,
+                markersize=5,
+                clip_on=False,
+                linestyle="none",
+                zorder=3,
+            )
     if floor <= mean <= top:
         inside = COLOURS["paper"] if role == "control" else colour
         axes.plot([mean], [at], marker=MARKERS[role], markersize=5.5, color=colour, markerfacecolor=inside, zorder=3)
 
 
+def _rule(axes: Axes, before: int, controls: int) -> None:
+    """Set the controls apart."""
+    if before and controls:
+        axes.axhline(before - 0.5, color=COLOURS["rule"], linewidth=0.7, zorder=0)
+
+
 def _number(axes: Axes, at: float, text: str) -> None:
     axes.annotate(
-        text, (1, at), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points", va="center", fontsize=8.5
+        text,
+        (1, at),
+        (6, 0),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        va="center",
+        fontsize=8.5,
     )
 
 

@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,10 +31,10 @@ has a marker of its own."""
 
 MARKERS = {"weak": "s", "method": "o", "student": "o", "ceiling": "D", "control": "o"}
 
-WIDTH_INCHES = 5.6
+WIDTH_INCHES = 4.7
 ROW_INCHES = 0.27
 
-_RC = {
+_RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "trimtab",
     "font.family": "sans-serif",
@@ -64,16 +64,20 @@ _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 @contextmanager
 def figure_style() -> Iterator[None]:
     """Draw and save inside this context; texts may hold characters that the drawing font lacks."""
-    import matplotlib as mpl
+    from matplotlib import rc_context
 
-    with mpl.rc_context(_RC), warnings.catch_warnings():
+    with rc_context(_RC), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
         yield
 
 
 def saved(figure: Figure, kind: str) -> bytes:
     """Return the figure as a file of kind `svg`, `png` (200 dots per inch) or `pdf`, the same bytes every time."""
-    undated = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}
+    undated = {
+        "svg": {"Date": None, "Creator": None},
+        "png": {"Software": None},
+        "pdf": {"CreationDate": None},
+    }
     buffer = io.BytesIO()
     with figure_style():
         transparent = kind == "svg"
@@ -86,7 +90,7 @@ def inline_svg(figure: Figure, description: str, prefix: str) -> str:
 
     `prefix` keeps its ids apart from those of the page's other figures.
     """
-    import xml.etree.ElementTree as ElementTree
+    from xml.etree import ElementTree
 
     ElementTree.register_namespace("", _SVG)
     root = ElementTree.fromstring(saved(figure, "svg"))
@@ -105,7 +109,7 @@ def inline_svg(figure: Figure, description: str, prefix: str) -> str:
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
 
 
-def _as_page_element(element, prefix: str) -> None:  # noqa: ANN001
+def _as_page_element(element, prefix: str) -> None:
     """Turn style into attributes, colours into variables, and make ids the page's own."""
     variables = {colour: f"var(--{role}, {colour})" for role, colour in COLOURS.items()}
     for declaration in element.attrib.pop("style", "").split(";"):

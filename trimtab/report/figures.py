@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from trimtab.report.figure_curves import calibration, size_points, sizes
 from trimtab.report.figure_rows import agreement, gap_recovered, scores
 from trimtab.report.figure_style import saved
-from trimtab.report.groups import Group, Results, main_groups, metric_name, model_name, row_name
+from trimtab.report.groups import (
+    Group,
+    Results,
+    main_groups,
+    metric_name,
+    model_name,
+    row_name,
+)
 from trimtab.report.numbers import value
 from trimtab.report.untrusted import short
 
@@ -77,17 +84,22 @@ def agreement_figures(results: Results) -> Iterator[Drawing]:
 
 def calibration_figures(results: Results) -> Iterator[Drawing]:
     """Yield a calibration figure for the first methods that have a curve."""
-    rows = [row for group in main_groups(results) for row in group.methods if (row.get("calibration") or {}).get("curve")]
+    rows = [
+        row for group in main_groups(results) for row in group.methods if (row.get("calibration") or {}).get("curve")
+    ]
     for number, row in enumerate(rows[:MOST_CURVES]):
         ece = value(row["calibration"].get("ece"))
         shown = " ".join(filter(None, [ece.text, ece.interval])) or "not recorded"
         name = row_name(row)
         yield Drawing(
-            f"calibration-{number}", calibration(row), f"{name}: ECE {shown}.", f"Calibration curve of {name}; ECE {shown}"
+            f"calibration-{number}",
+            calibration(row),
+            f"{name}: ECE {shown}.",
+            f"Calibration curve of {name}; ECE {shown}",
         )
 
 
-def export_figures(results: Results, folder: Path, kinds: Sequence[str] = ("png", "pdf")) -> list[Path]:
+def write_figures(results: Results, folder: Path, kinds: Sequence[str] = ("png", "pdf")) -> list[Path]:
     """Write every figure of the report to `folder` as `svg`, `png` or `pdf`, and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     size = size_figure(results)

@@ -11,6 +11,8 @@ from trimtab.report.untrusted import printable
 
 Kind = Literal["weak", "method", "ceiling", "control"]
 
+NOTHING = Value()
+
 
 @dataclass(frozen=True)
 class Line:
@@ -20,8 +22,8 @@ class Line:
     name: str
     truth: str
     score: Value
-    gap: Value = Value()
-    against: Value = Value()
+    gap: Value = NOTHING
+    against: Value = NOTHING
     p: str = ""
     interval_method: str | None = None
 
@@ -100,8 +102,7 @@ def _shared(group: Group, field: str, kind: Kind, words: str) -> list[Line]:
         if block is not None:
             distinct.setdefault((name, block.get("mean"), block.get("low"), block.get("high")), (block, name))
     return [
-        Line(kind, name, "", value(block), interval_method=block.get("method"))
-        for block, name in distinct.values()
+        Line(kind, name, "", value(block), interval_method=block.get("method")) for block, name in distinct.values()
     ]
 
 

@@ -10,6 +10,7 @@ NONE = "\N{EM DASH}"
 
 INTERVALS = {
     "crossed": "crossed bootstrap: test items and seeds are resampled together",
+    "crossed_t": "bootstrap of test items, combined with a t interval over the few seeds",
     "items_only": "test items are resampled; one seed only, so the spread between seeds is not in it",
     "fieller": "Fieller interval of a ratio whose denominator is uncertain",
 }

@@ -6,7 +6,14 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from trimtab.report.groups import Group, Results, groups, metric_name, model_name, slice_name
+from trimtab.report.groups import (
+    Group,
+    Results,
+    groups,
+    metric_name,
+    model_name,
+    slice_name,
+)
 from trimtab.report.lines import Line, caption, lines, notes, said_of_all
 from trimtab.report.numbers import Value
 from trimtab.report.untrusted import short

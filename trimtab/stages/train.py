@@ -32,7 +32,7 @@ class Select(Stage):
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        fit = {name: settings_of(getattr(self.fit, name)) for name in ("strengths", "folds", "tolerance", "max_steps")}
+        fit = {name: settings_of(getattr(self.fit, name)) for name in ("strengths", "folds", "select_tolerance", "max_steps")}
         if self.objective.scheduled:
             fit["steps"] = self.fit.steps
         return {"objective": component_identity(self.objective), "fit": fit, "seed": self.seed}

@@ -19,9 +19,7 @@ from trimtab.errors import FitError
 from trimtab.types import Array, Labels, Truth
 
 
-def most_confident(
-    probabilities: Float[Array, "items classes"], keep: float
-) -> Bool[Array, "items"]:
+def most_confident(probabilities: Float[Array, "items classes"], keep: float) -> Bool[Array, "items"]:
     """Mark the `keep` share of items (rounded up) with the largest top probability; ties go to the earlier item."""
     count = int(np.ceil(keep * len(probabilities) - 1e-9))
     order = np.argsort(-probabilities.max(-1), kind="stable")
@@ -35,7 +33,7 @@ class Confident:
     """Keep the items whose weak label is confident; the others get weight 0."""
 
     keep: float | None = None
-    """Share of items to keep, in (0, 1]; give this or `threshold`."""
+    """Share of the items that still count to keep, in (0, 1], rounded up; give this or `threshold`."""
     threshold: float | None = None
     """Smallest top probability to keep, in (0, 1]; give this or `keep`."""
 
@@ -49,17 +47,22 @@ class Confident:
             raise ValueError(f"keep and threshold must lie in (0, 1], found {value}")
 
     def __call__(self, labels: Labels) -> Labels:
-        """Return the labels with weight 0 where the supervisor is unsure.
+        """Return the labels with weight 0 where the supervisor is unsure; items dropped before do not count.
 
         Raises FitError where nothing is left.
         """
+        present = labels.weights > 0
+        if not present.any():
+            raise FitError("confident: there is no item with a positive weight to choose from; keep more of the labels")
+        probabilities = labels.probabilities[present]
         if self.keep is not None:
-            kept = most_confident(labels.probabilities, self.keep)
+            confident = most_confident(probabilities, self.keep)
         else:
-            kept = labels.probabilities.max(-1) >= self.threshold
-        weights = np.where(kept, labels.weights, 0.0)
-        if not weights.any():
-            top = labels.probabilities.max()
+            confident = probabilities.max(-1) >= self.threshold
+        weights = np.zeros(len(labels.weights))
+        weights[present] = np.where(confident, labels.weights[present], 0.0)
+        if not confident.any():
+            top = probabilities.max()
             raise FitError(
                 f"confident: no weak label reaches the threshold {self.threshold} (the surest has {top:.3f}). "
                 "Lower the threshold or use keep."

@@ -64,8 +64,8 @@ def normal_form(text: str) -> str:
 def near_duplicates(texts: Sequence[str]) -> Int[Array, "items"]:
     """Return for each text the index of the first text of its set of near duplicates.
 
-    Near duplicates of near duplicates are in one set. Time grows with the number of words: a text is compared only with those that share one of its rarest
-    grams, of which a near duplicate must share at least one.
+    Near duplicates of near duplicates are in one set. Time grows with the number of words: a text is compared
+    only with those that share one of its rarest grams, of which a near duplicate must share at least one.
     """
     sizes, grams = _shared_grams(texts)
     found = Components(len(texts))

@@ -96,8 +96,8 @@ def _part_of_pool(
     size = len(usable) if settings.pool is None else settings.pool - tested
     if size < wanted <= len(usable):
         raise TaskError(
-            f"split.pool is {settings.pool}, which with {tested} test items leaves {size} to draw from; wanted "
-            f"{wanted} for supervisor and transfer split. Make split.pool at least {wanted + tested}."
+            f"split.pool is {settings.pool}, which with {tested} test items leaves {size} to draw from; "
+            f"wanted {wanted} for supervisor and transfer split. Make split.pool at least {wanted + tested}."
         )
     if len(usable) < max(size, wanted):
         raise too_few(

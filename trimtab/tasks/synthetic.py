@@ -77,8 +77,8 @@ class Synthetic:
             raise ValueError(f"shares must be {self.classes} positive numbers, found {list(self.shares)}")
 
     def read(self) -> Items:
-        """Return the generated items; the class, the words and the noise each have their own random
-        stream."""
+        """Return the generated items."""
+        # a stream each, so that the noise, say, changes neither the words nor the topics
         streams = [np.random.Generator(np.random.PCG64([self.data_seed, number])) for number in range(4)]
         draw_class, draw_words, draw_openings, draw_noise = streams
         shares = np.array(self.shares or [1.0] * self.classes)
@@ -111,7 +111,7 @@ class Synthetic:
         return tuple(TOPICS)[: self.classes]
 
     def _words(self, draws: Sequence[Sequence[float]], neutral: Sequence[str], topic: int) -> list[str]:
-        # four numbers per word whatever the settings, so that a change of difficulty changes only what it must
+        # four numbers per word whatever the settings, so that another difficulty changes only what it must
         vocabulary = [TOPICS[name].split() for name in self._class_names()]
         found: list[str] = []
         for is_neutral, is_astray, astray, place in draws:

@@ -1,0 +1,222 @@
+"""The page: whole, closed to the network and to scripts, and never fooled by the texts that it shows."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import example_results as example
+import pytest
+
+from trimtab.report import write_report
+from trimtab.report.page import render
+
+EVIL = (
+    "<script>alert(1)</script></style></svg></title>\"'><img src=x onerror=alert(1)> [a](javascript:alert(1)) "
+    "\x00\x07\x1b[31m \u202eback\u2066 \ud800 \uffff {{ 7 * 7 }} {% x %}"
+)
+VOID = {"meta", "path", "use", "rect", "br", "img"}
+
+
+class Page(HTMLParser):
+    """Collects elements, attributes and text, and checks that elements close in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        """The page's text with single blanks."""
+        return " ".join(" ".join(self.words).split())
+
+
+def poisoned() -> dict:
+    """Return results in which every text of a user or a data set is hostile."""
+    results = example.results(methods=("naive", "confidence"), classes=(EVIL, "b" + EVIL))
+    results |= {"name": EVIL, "experiment": EVIL, "control_sentence": EVIL, "device": {EVIL: EVIL}}
+    results["task"] |= {"kind": EVIL, "notes": [EVIL], "prompt": EVIL}
+    results["versions"] = {EVIL: EVIL}
+    results["warnings"] = [{"code": EVIL, "row": EVIL, "text": EVIL}]
+    results["stages"].append({"kind": EVIL, "digest": EVIL, "seconds": 1.0, "cached": False})
+    results["splits"]["dropped"][EVIL] = 3
+    results["models"]["w0"] |= {"model": EVIL, "template": EVIL}
+    for row in results["rows"]:
+        row["pgr"]["reason"] = EVIL
+        if row["method"] == "confidence":
+            row |= {"method": EVIL, "truth": EVIL, "slice": None}
+    for entry in results["examples"]:
+        entry |= {"text": EVIL, "id": EVIL}
+    return results
+
+
+def test_nothing_of_a_hostile_text_becomes_markup():
+    clean, page = Page(render(example.results(methods=("naive", "confidence")))), Page(render(poisoned()))
+    tags = {tag for tag, _ in page.elements}
+    assert not tags & {"script", "img", "iframe", "object", "embed", "link", "form", "a", "base", "animate"}
+    assert tags <= {tag for tag, _ in clean.elements}
+    assert sum(tag == "style" for tag, _ in page.elements) == 1
+    for _, attributes in page.elements:
+        assert not any(name.startswith("on") or name in ("src", "style", "action") for name in attributes)
+        assert str(attributes.get("href", "#")).startswith("#")
+    assert page.open == []
+    assert "<script>alert(1)</script>" in page.text
+    assert "{{ 7 * 7 }}" in page.text
+
+
+def test_control_characters_and_direction_overrides_are_shown_and_not_obeyed():
+    text = render(poisoned())
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]", text)
+    assert "\u2400" in text
+    assert "[U+202E]back" in text
+
+
+def test_a_million_characters_are_cut_and_said():
+    results = example.results()
+    results["examples"][0]["text"] = "word " * 200_000
+    text = render(results)
+    assert "first 700 of 1,000,000 characters" in text
+    assert len(text) < 400_000
+
+
+def test_the_policy_allows_the_pages_own_style_and_nothing_else():
+    text = render(example.results())
+    style = re.search(r"<style>(.*?)</style>", text, re.S)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style.group(1).encode()).digest()).decode()
+    policy = next(
+        attributes["content"]
+        for tag, attributes in Page(text).elements
+        if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org/)", text)
+
+
+def test_ids_are_unique_and_every_figure_is_described():
+    page = Page(render(example.results(weak=("a", "b"), strong=("c", "d"))))
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for tag, attributes in page.elements:
+        if tag == "svg":
+            assert attributes["role"] == "img"
+            assert attributes["aria-labelledby"] in ids
+        if tag == "section":
+            assert attributes["aria-labelledby"] in ids
+
+
+def test_every_part_of_a_full_result_is_on_the_page():
+    text = Page(render(example.results(statuses=("ok", "imprecise", "no_gap")))).text
+    for words in (
+        "That recovers 56 % of the performance gap (interval 42 % to 71 %).",
+        "averaging out label noise explains this much",
+        "0.827 [0.811, 0.843]",
+        "Student right, supervisor wrong",
+        "Student wrong, supervisor right",
+        "0.918 [0.906, 0.930]",
+        "ECE 0.041 [0.032, 0.050]",
+        "dropped: near duplicate 74",
+        "cut to the longest input of smollm2-135m 12",
+        "134.5 million",
+        "The chosen strength 0.01 is the weakest of the grid.",
+        "Items with |mean rating| up to 0.5 are left out",
+        "confidence: {alpha: 0.5}",
+        "2.13.0",
+        "2,000 draws",
+        "negative 0.88",
+    ):
+        assert words in text, words
+
+
+def test_costs_add_up():
+    text = Page(render(example.results())).text
+    # 15 fits of 1.7 s, 5 labellings of 0.1 s, 15 predictions of 0.2 s, 4.4 s of comparison; 204.1 s cached
+    assert "all 38 2 33.4 s 3 min 58 s" in text
+
+
+@pytest.mark.parametrize("status", ["no_gap", "reversed", "self_pair", "undefined"])
+def test_the_answer_says_why_there_is_no_pgr(status: str):
+    text = Page(render(example.results(statuses=(status,)))).text
+    answer = text.split("Comparison")[0]
+    assert example.STATUS_REASONS[status] in answer
+    assert "recovers" not in answer
+
+
+def test_the_answer_admits_one_seed_imprecision_and_absent_controls():
+    results = example.results(seeds=(0,), statuses=("imprecise",), controls=False)
+    results["control_sentence"] = None
+    answer = Page(render(results)).text.split("Comparison")[0]
+    assert "the value is imprecise" in answer
+    assert "Only one seed ran" in answer
+    assert "No controls ran" in answer
+
+
+def test_the_answer_names_the_methods_that_differ():
+    results = example.results(metrics=(("accuracy", True),))
+    assert "No other method (confidence, confident-half) is told apart from naive" in render(results)
+    results["rows"][1]["vs_naive"] |= {"delta": 0.031, "p_holm": 0.002}
+    assert "confidence +0.031 (p 0.002)" in render(results)
+
+
+def test_a_bare_result_still_makes_a_page():
+    row = {"key": "k", "weak": "w0", "strong": "s0", "method": "naive", "student": example.interval(0.8)}
+    text = Page(render({"rows": [row]})).text
+    assert "0.800 [0.784, 0.816]" in text
+    assert "Splits were not recorded." in text
+    assert "compared no method" in Page(render({"rows": []})).text
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        example.results(methods=tuple(f"method-{i}-{'long' * 30}" for i in range(196)), metrics=(("accuracy", True),)),
+        example.results(methods=("naive",), metrics=(("accuracy", True),), controls=False, seeds=(0,)),
+        example.results(classes=tuple(f"class {i}" for i in range(10))),
+    ],
+    ids=["200 rows", "1 row", "10 classes"],
+)
+def test_small_and_large_results(results):
+    page = Page(render(results))
+    assert page.open == []
+    assert "nan" not in page.text.lower().split()
+
+
+def test_the_same_results_give_the_same_page():
+    assert render(example.results()) == render(example.results())
+
+
+def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    out = tmp_path / "runs" / "report.html"
+    assert write_report(example.results(), out) == out
+    before = out.read_bytes()
+
+    def full_disk(self, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_report(example.results(seeds=(0,)), out)
+    assert out.read_bytes() == before
+    assert [path.name for path in out.parent.iterdir()] == ["report.html"]

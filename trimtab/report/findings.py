@@ -1,0 +1,155 @@
+"""The tables of what was found: comparison, agreement, labels, single seeds, aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trimtab.report.grid import Grid, optional_decimal
+from trimtab.report.groups import (
+    Group,
+    Results,
+    Row,
+    groups,
+    main_groups,
+    metric_name,
+    model_name,
+    row_name,
+    slice_name,
+)
+from trimtab.report.lines import caption, lines, notes, said_of_all
+from trimtab.report.numbers import NONE, Value, count, value
+from trimtab.report.untrusted import printable
+
+MOST_SEED_ROWS = 200
+
+
+def main_grids(results: Results) -> list[Grid]:
+    """Return the comparison of every pair under the main metric."""
+    return [comparison(results, group) for group in main_groups(results)]
+
+
+def other_grids(results: Results) -> list[Grid]:
+    """Return the comparison under all other metrics and in all slices."""
+    shown = {(g.weak, g.strong, g.metric, g.slice) for g in main_groups(results)}
+    return [comparison(results, g) for g in groups(results) if (g.weak, g.strong, g.metric, g.slice) not in shown]
+
+
+def comparison(results: Results, group: Group) -> Grid:
+    """Return one group as a table."""
+    shown = lines(group)
+    part = f", {slice_name(group.slice)}" if group.slice is not None else ""
+    return Grid(
+        f"{_first_up(metric_name(group.metric))}{part}: {pair_name(results, group)}",
+        ("", "Score", "PGR", "Against naive", "Holm p"),
+        tuple((line.marked_name, line.score, line.gap, line.against, line.p) for line in shown),
+        tuple(line.kind for line in shown),
+        tuple(notes(results, shown)),
+        said_of_all(shown),
+        caption(results, group),
+    )
+
+
+def agreement_grids(results: Results) -> list[Grid]:
+    """Return how often students agree with a supervisor that is right, and with one that is wrong."""
+    made = []
+    for group in main_groups(results):
+        rows = [row for row in group.rows if row.get("agreement")]
+        body = tuple(
+            (
+                row_name(row),
+                *(value(row["agreement"].get(side)) for side in ("when_weak_right", "when_weak_wrong")),
+            )
+            for row in rows
+        )
+        if rows:
+            head = ("", "Supervisor right", "Supervisor wrong")
+            made.append(Grid(pair_name(results, group), head, body, _kinds(rows), _cell_notes(body)))
+    return made
+
+
+def calibration_grids(results: Results) -> list[Grid]:
+    """Return the expected calibration error of every student."""
+    made = []
+    for group in main_groups(results):
+        rows = [row for row in group.rows if (row.get("calibration") or {}).get("ece")]
+        body = tuple((row_name(row), value(row["calibration"]["ece"])) for row in rows)
+        if rows:
+            made.append(Grid(pair_name(results, group), ("", "ECE"), body, _kinds(rows), _cell_notes(body)))
+    return made
+
+
+def label_grids(results: Results) -> list[Grid]:
+    """Return what each student was told: how many labels, how many kept, how many of them ground truth."""
+    made = []
+    for group in main_groups(results):
+        rows = [row for row in group.rows if row.get("labels")]
+        body = tuple(
+            (
+                row_name(row),
+                *(
+                    NONE if row["labels"].get(name) is None else count(row["labels"][name])
+                    for name in ("weak", "kept", "gold")
+                ),
+                value(row["labels"].get("weak_accuracy")),
+                row.get("truth") or "none",
+            )
+            for row in rows
+        )
+        if rows:
+            head = ("", "Weak labels", "Kept", "Ground truth", "Accuracy of weak labels", "Truth level")
+            made.append(Grid(pair_name(results, group), head, body, _kinds(rows), _cell_notes(body)))
+    return made
+
+
+def seed_grids(results: Results) -> list[Grid]:
+    """Return every seed's scores under the main metric."""
+    made = []
+    for group in main_groups(results):
+        body, names = [], ("weak_score", "student", "ceiling")
+        for row in group.rows:
+            for entry in row.get("per_seed") or ():
+                scores = (entry.get(name, entry.get(name.removesuffix("_score"))) for name in names)
+                seed = printable(entry.get("seed"))
+                body.append((row_name(row), seed, *(optional_decimal(score) for score in scores)))
+        if body:
+            head = ("", "Seed", "Supervisor", "Student", "Ceiling")
+            left_out = len(body) - MOST_SEED_ROWS
+            said = (f"{left_out:,} more lines are in results.json.",) if left_out > 0 else ()
+            made.append(Grid(pair_name(results, group), head, tuple(body[:MOST_SEED_ROWS]), notes=said))
+    return made
+
+
+def aggregate_grid(results: Results) -> Grid | None:
+    """Return the median PGR over pairs or tasks; None where there is one pair."""
+    entries = results.get("aggregates") or ()
+    if not entries:
+        return None
+    body = tuple(
+        (
+            printable(entry.get("method")),
+            metric_name(str(entry.get("metric", ""))),
+            value(entry.get("median_pgr"), digits=2),
+            *(count(entry.get(name) or 0) for name in ("n_ok", "n_imprecise", "n_no_gap", "n_other")),
+        )
+        for entry in entries
+    )
+    head = ("", "Metric", "Median PGR", "ok", "imprecise", "no gap", "other")
+    return Grid(f"Over {printable(entries[0].get('over', 'pairs'))}", head, body, notes=_cell_notes(body))
+
+
+def pair_name(results: Results, group: Group) -> str:
+    """Return weak and strong model of a group in words."""
+    return f"{model_name(results, group.weak)} to {model_name(results, group.strong)}"
+
+
+def _kinds(rows: Sequence[Row]) -> tuple[str, ...]:
+    return tuple("control" if row.get("control") else "method" for row in rows)
+
+
+def _cell_notes(body: Sequence[tuple[str | Value, ...]]) -> tuple[str, ...]:
+    said = dict.fromkeys(cell.note for row in body for cell in row if isinstance(cell, Value) and cell.note)
+    return tuple(printable(note, 400) for note in said)
+
+
+def _first_up(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,129 @@
+"""One self-contained HTML page: no network, no script, and no style but its own, which a content policy enforces."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trimtab.report import findings, provenance
+from trimtab.report.answer import answer
+from trimtab.report.figure_style import inline_svg
+from trimtab.report.figures import (
+    Drawing,
+    agreement_figures,
+    calibration_figures,
+    score_figures,
+    size_figure,
+)
+from trimtab.report.groups import CONTROL_MEANINGS, CONTROLS, Results, main_groups
+from trimtab.report.numbers import INTERVALS, STATUSES
+from trimtab.report.untrusted import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+FOLDER = Path(__file__).parent
+TRUTHS = {
+    "none": "saw no ground truth of the transfer or test split; tables do not mark it",
+    "supervisor": "used ground truth of the supervisor split only, cross-fitted there",
+    "budget(n)": "used n ground-truth labels of the transfer split",
+    "oracle": "used ground truth that a weak-to-strong learner would not have: a bound or a control, not a method",
+}
+
+
+def write_report(results: Results, out: Path) -> Path:
+    """Write the report of `results` to `out` and return it; a reader never meets half a page."""
+    text = render(results)
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, "utf-8")
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return out
+
+
+def render(results: Results) -> str:
+    """Return the page as text; the same results give the same text."""
+    style = (FOLDER / "page.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
+    return (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(style=style, style_hash=f"sha256-{digest}", **_content(results))
+    )
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _content(results: Results) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    def drawn(drawing: Drawing) -> dict[str, Any]:
+        # The only markup that is not escaped by the template: drawn by us, its texts escaped by the XML writer.
+        svg = Markup(inline_svg(drawing.figure, drawing.description, drawing.name))
+        return {"svg": svg, "caption": drawing.caption, "small": drawing.name.startswith("calibration")}
+
+    task, interval = results.get("task") or {}, results.get("interval") or {}
+    size = size_figure(results)
+    used = {str(row.get("control")) for row in results.get("rows") or () if row.get("control")}
+    method = str(interval.get("method") or "")
+    return {
+        "name": printable(results.get("name") or "unnamed run"),
+        "title_line": _title_line(results),
+        "answer": answer(results),
+        "task_notes": [printable(note, 600) for note in task.get("notes") or ()],
+        "warnings": provenance.warning_texts(results),
+        "main_grids": findings.main_grids(results),
+        "other_grids": findings.other_grids(results),
+        "aggregate": findings.aggregate_grid(results),
+        "score_figures": [drawn(one) for one in score_figures(results)],
+        "size_figure": drawn(size) if size else None,
+        "agreement_figures": [drawn(one) for one in agreement_figures(results)],
+        "agreement_grids": findings.agreement_grids(results),
+        "calibration_figures": [drawn(one) for one in calibration_figures(results)],
+        "calibration_grids": findings.calibration_grids(results),
+        "label_grids": findings.label_grids(results),
+        "seed_grids": findings.seed_grids(results),
+        "examples": provenance.examples(results),
+        "models": provenance.model_grid(results),
+        "splits": provenance.split_grid(results),
+        "losses": provenance.losses_grid(results),
+        "cost": provenance.cost_grid(results),
+        "versions": provenance.version_grid(results),
+        "experiment": provenance.experiment_text(results),
+        "control_meanings": [(" ".join(CONTROLS[c]), m) for c, m in CONTROL_MEANINGS.items() if c in used],
+        "statuses": {name.replace("_", " "): meaning for name, meaning in STATUSES.items()},
+        "truths": TRUTHS,
+        "interval_method": INTERVALS.get(method, printable(method) or "not recorded"),
+        "interval_level": f"{100 * interval['level']:g} %" if interval.get("level") else "Unstated level",
+        "interval_draws": f"{interval['draws']:,}" if interval.get("draws") else "",
+    }
+
+
+def _title_line(results: Results) -> str:
+    groups, seeds = main_groups(results), len(results.get("seeds") or ())
+    kind = (results.get("task") or {}).get("kind")
+    methods = len({str(row.get("method")) for group in groups for row in group.methods})
+    parts = [
+        f"task {printable(kind)}" if kind else "",
+        f"{len(groups)} pair{'s' if len(groups) != 1 else ''} of models",
+        f"{methods} method{'s' if methods != 1 else ''}",
+        f"{seeds} seed{'s' if seeds != 1 else ''}",
+    ]
+    return ", ".join(filter(None, parts))
