@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 from trimtab.components import find, known
@@ -80,7 +81,7 @@ def formula_of(text: str) -> str:
     'L = CE(q, p)'
     """
     block = re.search(r"(?:^ {4}.*\n?)+", text, re.MULTILINE)
-    return inspect.cleandoc(block.group()).strip() if block else ""
+    return dedent(block.group()).strip() if block else ""
 
 
 def paper_of(text: str) -> str:

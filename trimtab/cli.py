@@ -57,6 +57,11 @@ def run_command(arguments: list[str]) -> int:
         return 0
     except typer.Exit as stop:
         return stop.exit_code
+    except OSError as error:
+        # a file or a disk outside the store: its name and the system's reason are all there is to say
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"trimtab: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
     except Exception as error:
         if type(error).__module__.startswith(("click", "typer")):
             return _usage_error(error)
@@ -87,7 +92,7 @@ def run(
     workers: WorkersOption = 1,
     runs: RunsOption = Path("runs"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
-    check: Annotated[Path | None, typer.Option("--check", help="Compare with an expected.json; exit 1 outside.")] = None,
+    check: Annotated[Path | None, typer.Option("--check", help="Compare with expected.json; exit 1 outside.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a study: print its table, write results.json and report.html into RUNS/name."""
@@ -154,13 +159,14 @@ def report(
     name: Annotated[str, typer.Argument(help="Run folder, results.json or name under runs/.", show_default=False)],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="HTML file to write.")] = None,
     figures: Annotated[Path | None, typer.Option("--figures", help="Folder for the figures as PNG and PDF.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also the other metrics and the slices.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Print a finished run's table and write its report again."""
     from trimtab.results import Results
 
     results = Results.read(name)
-    _print_json(results.data) if as_json else print(results.table())
+    _print_json(results.data) if as_json else print(results.table(everything=everything))
     if output is not None:
         print(f"report: {results.report(output)}", file=sys.stderr)
     if figures is not None:
@@ -191,10 +197,8 @@ def ls(
     from trimtab.store import Store
 
     opened = Store.open(store)
-    rows = [
-        {"kind": one, "digest": digest} | {key: opened.manifest(one, digest)[key] for key in ("title", "seconds", "finished")}
-        for one, digest in opened.artifacts(kind)
-    ]
+    manifests = [opened.manifest(one, digest) for one, digest in opened.artifacts(kind)]
+    rows = [{key: one[key] for key in ("kind", "digest", "title", "seconds", "finished")} for one in manifests]
     if as_json:
         _print_json(rows)
         return
@@ -278,7 +282,9 @@ def fetch(names: Annotated[list[str], typer.Argument(help="Names of assets.", me
 
 
 @assets_app.command()
-def verify(names: Annotated[list[str] | None, typer.Argument(help="Names of assets [default: all present].")] = None) -> None:
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Names of assets [default: all present].")] = None,
+) -> None:
     """Compare every file of the assets with the hash recorded when it was fetched; exit 1 on damage."""
     from trimtab.assets import ASSETS, is_present
     from trimtab.assets import verify as verify_asset

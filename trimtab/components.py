@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -12,7 +13,6 @@ from types import ModuleType
 
 from trimtab.digest import file_digest
 from trimtab.errors import UsageError, did_you_mean
-
 
 _LOADED: list[Path] = []
 
@@ -34,7 +34,11 @@ def find(name: str, group: str, ours: Mapping[str, str], folder: Path) -> type:
     if name not in table:
         raise UsageError(f'"{name}" is not known.{did_you_mean(name, table)}')
     module, _, attribute = table[name].partition(":")
-    return _attribute(importlib.import_module(module), attribute, name)
+    try:
+        imported = importlib.import_module(module)
+    except ImportError as error:
+        raise UsageError(f'"{name}" cannot be imported from {module}: {error}; install or mend its package') from error
+    return _attribute(imported, attribute, name)
 
 
 def user_files() -> list[Path]:
@@ -61,13 +65,19 @@ def module_from_file(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[module_name]
-        raise UsageError(f'"{path}" raised {type(error).__name__}: {error}; mend the file') from error
+        raise UsageError(f'"{path}"{_line_in(path, error)} raised {type(error).__name__}: {error}; mend it') from error
     finally:
         sys.path.remove(str(path.parent))
     _LOADED.append(path)
     return module
+
+
+def _line_in(path: Path, error: BaseException) -> str:
+    """Return ', line N' for the last line of the file that an error came through; nothing if it could not be parsed."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f", line {lines[-1]}," if lines else ""
 
 
 def _attribute(module: ModuleType, attribute: str, name: str) -> type:

@@ -16,12 +16,13 @@ from trimtab.fit.tune_settings import Tune
 from trimtab.methods import METHODS, Method
 from trimtab.objectives import OBJECTIVES
 from trimtab.supervise import LABEL_STEPS
-from trimtab.tasks import TASKS
+from trimtab.tasks import TASKS, Task
 from trimtab.tasks.splits import SplitSettings
 from trimtab.types import LabelStep, ModelSpec, Objective
 from trimtab.yaml_file import override, read_yaml
 
 FITS: Mapping[str, type] = {"probe": Probe, "tune": Tune}
+CONTROL_NAMES = ("flipped_truth", "weak_on_weak", "weak_on_truth", "zero_shot")
 METRIC_NAMES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "ece", "brier")
 _KEYS = ("name", "study", "task", "split", "weak", "strong", "methods", "seeds", "controls", "metrics")
 _SIZES = ("supervisor", "transfer", "test")
@@ -118,7 +119,10 @@ def _task(values: Any, split: Any, folder: Path) -> tuple[Any, SplitSettings]:
     clash = sorted(set(split) & set(_SIZES))
     if clash:
         raise ExperimentError(f"split.{clash[0]}: the sizes of the splits belong under task; move it there")
-    return build(cls, settings, "task"), build(SplitSettings, sizes | split, "split")
+    task = build(cls, settings, "task")
+    if not isinstance(task, Task):
+        raise ExperimentError(f"task.kind: {kind!r} is not a task; it needs the members of trimtab.tasks.Task")
+    return task, build(SplitSettings, sizes | split, "split")
 
 
 def _learners(values: Any, path: str, folder: Path) -> tuple[Learner, ...]:
@@ -148,6 +152,10 @@ def _methods(values: Any, folder: Path) -> tuple[Method, ...]:
     methods = tuple(_method(one, f"methods.{i}", folder) for i, one in enumerate(values))
     names = [method.name for method in methods]
     for i, name in enumerate(names):
+        if not is_name(name):
+            raise ExperimentError(f"methods.{i}.name: found {name!r}, wanted letters, digits, '-', '_' or '.'")
+        if name in CONTROL_NAMES:
+            raise ExperimentError(f"methods.{i}.name: {name!r} is a control's name; give the method another `name`")
         if name in names[:i]:
             raise ExperimentError(f"methods.{i}: the name {name!r} is taken; give one of the two another `name`")
     return methods
@@ -192,7 +200,10 @@ def _steps(values: Any, path: str, folder: Path) -> tuple[LabelStep, ...]:
 
 def _step(value: Any, path: str, folder: Path) -> LabelStep:
     name, settings = _named(value, path)
-    return build(_component(name, "trimtab.label_steps", LABEL_STEPS, folder, path), settings, path)
+    found = build(_component(name, "trimtab.label_steps", LABEL_STEPS, folder, path), settings, path)
+    if not isinstance(found, LabelStep):
+        raise ExperimentError(f"{path}: {name!r} is not a label step; it needs the members of trimtab.types.LabelStep")
+    return found
 
 
 def _component(name: str, group: str, ours: Mapping[str, str], folder: Path, path: str) -> type:
@@ -220,8 +231,8 @@ def _seeds(value: Any) -> tuple[int, ...]:
     if isinstance(value, int) and not isinstance(value, bool):
         raise ExperimentError(f"seeds: found {value}, wanted a list such as [0, 1, 2]")
     seeds = typed(tuple[int, ...], value, "seeds")
-    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
-        raise ExperimentError(f"seeds: found {list(seeds)}, wanted at least one, all different, none below 0")
+    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0 or max(seeds) >= 2**32:
+        raise ExperimentError(f"seeds: found {list(seeds)}, wanted at least one, all different, from 0 to 4294967295")
     return seeds
 
 

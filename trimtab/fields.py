@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, get_type_hints
 
 from trimtab.errors import ExperimentError, UsageError, did_you_mean
@@ -61,14 +61,19 @@ def build(cls: type, values: Mapping[str, Any], path: str) -> Any:
     Raises ExperimentError with the path in the file for an unknown key, a missing one, a wrong type or a value that
     the class refuses.
     """
+    if not is_dataclass(cls):
+        raise ExperimentError(f"{path}: {cls.__name__} is not a dataclass; decorate it with @dataclass(frozen=True)")
     own = {field.name: field for field in fields(cls) if field.init}
     check_keys(values, own, path)
     for name, field in own.items():
         if name not in values and field.default is MISSING and field.default_factory is MISSING:
             raise ExperimentError(f"{path}.{name}: the key is missing; it has no default")
-    hints = get_type_hints(cls)
+    try:
+        hints = get_type_hints(cls)
+    except (NameError, TypeError) as error:
+        raise ExperimentError(f"{path}: the types of {cls.__name__}'s settings cannot be read: {error}") from error
     given = {name: typed(hints[name], value, f"{path}.{name}") for name, value in values.items()}
     try:
         return cls(**given)
-    except (ValueError, UsageError) as error:
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, UsageError) as error:
         raise ExperimentError(f"{path}: {error}") from error

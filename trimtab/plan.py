@@ -198,7 +198,10 @@ class _Pair:
         return rows
 
     def _zero_shot(self, seed: _Seed) -> _Fitted:
-        predictions = PredictZeroShot(seed.data, self.strong.spec)
+        spec = self.strong.spec
+        # the last state of the last token is what the language head reads
+        shared = isinstance(self.strong.fit, Probe) and spec.layer is None and spec.pooling != "mean"
+        predictions = PredictZeroShot(seed.data, spec, Embed(seed.data, spec) if shared else None)
         return _Fitted(predictions, predictions)
 
     def _fit(self, seed: _Seed, learner: Learner, method: Method, labels: Stage) -> _Fitted:

@@ -59,11 +59,12 @@ class Results:
         known = sorted({row["method"] for row in self.rows})
         raise UsageError(f"there is no row {method}, {metric}, {weak} -> {strong}; methods: {', '.join(known)}")
 
-    def table(self) -> str:
-        """Return the table as text."""
+    def table(self, *, everything: bool = False) -> str:
+        """Return the table of the main metric as text; with `everything`, those of all metrics and slices."""
         from trimtab.report import table_text
 
-        return table_text(dict(self.data))
+        main = [row for row in self.rows if row["metric"] == self.rows[0]["metric"] and row["slice"] is None]
+        return table_text(dict(self.data) | {"rows": self.rows if everything else main})
 
     def report(self, path: str | Path) -> Path:
         """Write the self-contained HTML report and return its path."""

@@ -28,8 +28,8 @@ def run(
     With `runs`, also write results.json and report.html into the folder `runs/<name>`.
     Raises ExperimentError or TaskError before anything is run, StageError after everything that can be done is done.
     """
-    opened = Store.open(Path(store) if store else None)
     planned = plan(experiment)
+    opened = Store.open(Path(store) if store else None)
     reports = run_stages(planned.stages, opened, workers, monitor or Quiet())
     results = Results(_assemble(experiment, planned, opened, reports))
     if runs is not None:

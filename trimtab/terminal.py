@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -42,7 +43,7 @@ class Speed:
         text = f"{done:,}/{total:,}"
         if elapsed > 0 and tokens > self.first_tokens:
             text += f", {(tokens - self.first_tokens) / elapsed:,.0f} tokens/s"
-        if elapsed > 0 and 0 < fresh and done < total:
+        if elapsed > 0 and fresh > 0 and done < total:
             text += f", {duration((total - done) * elapsed / fresh)} left"
         return text
 
@@ -91,7 +92,11 @@ class PlainLines:
         """End the display, whatever happened."""
 
     def _say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        try:
+            print(text, file=sys.stderr, flush=True)
+        except BrokenPipeError:
+            # whoever read stderr went away; the run is for its files and goes on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 class LiveLine(PlainLines):

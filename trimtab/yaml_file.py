@@ -18,6 +18,8 @@ class _Loader(yaml.SafeLoader):
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: dict[Any, int] = {}
     for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
         key = loader.construct_object(key_node, deep=True)
         line = key_node.start_mark.line + 1
         if isinstance(key, dict | list):
@@ -59,8 +61,11 @@ def parse_yaml(text: str) -> Any:
     """Return the values of a YAML text."""
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  (a subclass of SafeLoader)
-    except yaml.YAMLError as error:
-        raise ExperimentError(f"not valid YAML: {error}".replace("\n", " ")) from None
+    except (yaml.YAMLError, ValueError) as error:
+        # ValueError: a number or a date of impossible value
+        raise ExperimentError(f"not valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ExperimentError("not valid YAML: nested too deeply") from None
 
 
 def override(values: Any, assignment: str) -> None:
@@ -72,23 +77,28 @@ def override(values: Any, assignment: str) -> None:
     if not equals or not path:
         raise ExperimentError(f"--set: found {assignment!r}, wanted path.to.value=VALUE")
     parts = path.split(".")
+    try:
+        value = parse_yaml(text)
+    except ExperimentError as error:
+        raise ExperimentError(f"--set {path}: {error}") from None
     place = values
     for depth, part in enumerate(parts[:-1]):
         place = _step_into(place, part, ".".join(parts[: depth + 1]))
     last = parts[-1]
     if isinstance(place, list):
         _step_into(place, last, path)
-        place[int(last)] = parse_yaml(text)
+        place[int(last)] = value
     elif isinstance(place, dict):
-        place[last] = parse_yaml(text)
+        place[last] = value
     else:
         raise ExperimentError(f"--set {path}: {'.'.join(parts[:-1])} is a single value, not a mapping or list")
 
 
 def _step_into(place: Any, part: str, path: str) -> Any:
     if isinstance(place, list):
-        if not part.isdigit() or int(part) >= len(place):
-            raise ExperimentError(f"--set {path}: found {part!r}, wanted a position from 0 to {len(place) - 1}")
+        if not part.isdecimal() or int(part) >= len(place):
+            wanted = f"a position from 0 to {len(place) - 1}" if place else "another place: the list is empty"
+            raise ExperimentError(f"--set {path}: found {part!r}, wanted {wanted}")
         return place[int(part)]
     if isinstance(place, dict):
         if part not in place:

@@ -41,10 +41,10 @@ def _sentence(ours: float, theirs: float, difference: Any, metric: str, seeds: i
         return f"{measured}; the difference has no interval ({difference.reason})."
     span = f"{difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}], {seeds} seeds"
     if difference.low > 0:
-        return f"{measured} ({span}): the student gains more than averaging independent label errors explains."
+        return f"{measured} ({span}): averaging out independent label errors does not explain how good it is."
     if difference.high < 0:
-        return f"{measured} ({span}): the supervisor's errors cost more than the same number of random ones."
-    return f"{measured} ({span}): averaging out independent label errors alone may explain the whole gain."
+        return f"{measured} ({span}): the supervisor's errors cost it more than as many random ones."
+    return f"{measured} ({span}): averaging out independent label errors alone may explain how good it is."
 
 
 def warnings(

@@ -138,7 +138,8 @@ def _design(activations: Float[Array, "items hidden"], weights: Float[Array, "it
     if not np.isfinite(values).all():
         rows = int((~np.isfinite(values)).any(1).sum())
         raise FitError(
-            f"the activations of {rows} of {len(values)} items hold NaN or infinity; use another layer or `precision: fp32`"
+            f"the activations of {rows} of {len(values)} items hold NaN or infinity; "
+            "use another layer or `precision: fp32`"
         )
     share = weights.astype(np.float64) / weights.sum()
     # torch's products, not numpy's: only the former are held to one thread
@@ -202,7 +203,7 @@ def _descend(
     most = settings.steps if objective.scheduled else settings.max_steps
     largest = torch.full((len(strengths),), torch.inf, dtype=torch.float64)
     step = 0
-    for step in range(most):  # noqa: B007  (the last value is reported)
+    for step in range(most):
         gradient = _gradient(design, targets, objective, ahead, step / max(1, most - 1)) + penalty * ahead
         largest = gradient.flatten(1).norm(dim=1)
         if not objective.scheduled and bool((largest <= settings.tolerance).all()):

@@ -60,7 +60,7 @@ def select_strength(
 
     Raises FitError where a fold's training side holds one class only.
     """
-    used = np.flatnonzero(weights > 0)
+    used = np.flatnonzero(weights > 0).tolist()
     activations, labels, weights = activations[used], labels[used], weights[used]
     strengths = sorted(set(settings.strengths), reverse=True)
     settings = replace(settings, tolerance=settings.select_tolerance)

@@ -18,8 +18,9 @@ def sequence_log_probabilities(
     are not needed: `positions` is the number of tokens, or one less.
 
     >>> logits = torch.log(torch.tensor([[[0.2, 0.8], [0.5, 0.5]]]))
-    >>> round(sequence_log_probabilities(logits, torch.tensor([[0, 1, 0]]), torch.tensor([[0, 1,
-    1]])).exp().item(), 6) 0.4
+    >>> ids, counted = torch.tensor([[0, 1, 0]]), torch.tensor([[0, 1, 1]])
+    >>> round(sequence_log_probabilities(logits, ids, counted).exp().item(), 6)
+    0.4
     """
     targets = ids[:, 1:]
     chosen = logits[:, : targets.shape[1]].float().log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)

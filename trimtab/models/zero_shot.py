@@ -27,6 +27,9 @@ _LOGITS_BYTES = 2**28
 """Most memory that the logits of one batch may take: a vocabulary is far wider than a hidden state."""
 
 
+_CHECKED_TEXTS = 4
+
+
 @dataclass(frozen=True)
 class ZeroShot:
     """Class probabilities without training, and what they took."""
@@ -72,6 +75,41 @@ def zero_shot(
             progress(done, len(beginnings) * len(texts), tokens=tokens)
     shifted = np.exp(scores - scores.max(1, keepdims=True))
     return ZeroShot(shifted / shifted.sum(1, keepdims=True), encoded.truncated, tokens)
+
+
+def zero_shot_from_states(
+    spec: ModelSpec,
+    states: Float[Array, "items hidden"],
+    texts: Sequence[str],
+    prompt: str,
+    answers: Sequence[str],
+) -> ZeroShot | None:
+    """Return the same from stored last hidden states, through the language head alone; none where that is not the same.
+
+    It is the same where every class name is one token and the head is the only thing above the state: a few texts go
+    through the whole model and must agree.
+
+    Raises what `zero_shot` raises.
+    """
+    source = locate(spec)
+    config = load_config(source, spec.trust_remote_code)
+    tokenizer = load_tokenizer(source, spec.trust_remote_code)
+    words = _answer_tokens(tokenizer, answers, template_of(spec, prompt, causal=True))
+    if spec.layer is not None or not is_causal(config) or any(len(word) > 1 for word in words):
+        return None
+    model = _causal_model(spec, source, config)
+    with torch.inference_mode():
+        head = model.get_output_embeddings()
+        rows = torch.from_numpy(states).to(head.weight.device, head.weight.dtype)
+        first = [word[0] for word in words]
+        bias = None if head.bias is None else head.bias[first]
+        logits = torch.nn.functional.linear(rows, head.weight[first], bias)
+    probabilities = logits.double().softmax(-1).cpu().numpy()
+    checked = zero_shot(spec, texts[:_CHECKED_TEXTS], prompt, answers)
+    tolerance = 1e-3 if resolved_precision(spec) == "fp32" else 5e-2
+    if np.abs(checked.probabilities - probabilities[:_CHECKED_TEXTS]).max() > tolerance:
+        return None
+    return ZeroShot(probabilities, checked.truncated, checked.tokens)
 
 
 def _answer_tokens(tokenizer: Any, answers: Sequence[str], template: str) -> list[list[int]]:

@@ -41,7 +41,8 @@ class Compare(Stage):
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        chosen = {name: settings_of(getattr(self, name)) for name in ("embedded", "learners", "rows", "seeds", "metrics")}
+        names = ("embedded", "learners", "rows", "seeds", "metrics")
+        chosen = {name: settings_of(getattr(self, name)) for name in names}
         return chosen | {"level": LEVEL, "draws": DRAWS}
 
     @property

@@ -21,12 +21,16 @@ def model_identity(spec: ModelSpec) -> dict[str, Any]:
 
     The path or name is not part of it, so that a moved folder is still the same model.
     """
-    from trimtab.models.precision import resolved_precision
+    from trimtab.models.precision import device_class, resolved_precision
     from trimtab.models.source import fingerprint
 
     chosen = {field.name: getattr(spec, field.name) for field in fields(spec)}
     del chosen["model"], chosen["revision"]
-    return chosen | {"weights": fingerprint(spec), "precision": resolved_precision(spec)}
+    return chosen | {
+        "weights": fingerprint(spec),
+        "precision": resolved_precision(spec),
+        "device": device_class(),
+    }
 
 
 @dataclass(frozen=True)

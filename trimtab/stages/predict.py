@@ -83,6 +83,8 @@ class PredictZeroShot(Stage):
 
     data: Stage
     spec: ModelSpec
+    activations: Stage | None
+    """Stored last states of the same model, which make a second pass through it unnecessary."""
 
     kind: ClassVar[str] = "predict"
 
@@ -96,16 +98,23 @@ class PredictZeroShot(Stage):
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `predictions.parquet`, test items only."""
-        from trimtab.models.zero_shot import zero_shot
+        from trimtab.models.zero_shot import zero_shot, zero_shot_from_states
         from trimtab.stages.tables import Predictions, read_table, strings, write_predictions
 
         items = read_table(inputs["data"] / "items.parquet", ["id", "text", "role"])
         facts = json.loads((inputs["data"] / "data.json").read_text("utf-8"))
         rows = [i for i, role in enumerate(strings(items, "role")) if role == "test"]
         ids, texts = strings(items, "id"), strings(items, "text")
-        found = zero_shot(self.spec, [texts[i] for i in rows], facts["prompt"], facts["classes"], progress)
+        asked, prompt, classes = [texts[i] for i in rows], facts["prompt"], facts["classes"]
+        found = None
+        if "activations" in inputs:
+            states = read_activations(inputs["activations"])[rows]
+            found = zero_shot_from_states(self.spec, states, asked, prompt, classes)
+        from_states = found is not None
+        if found is None:
+            found = zero_shot(self.spec, asked, prompt, classes, progress)
         write_predictions(out, Predictions(tuple(ids[i] for i in rows), ("test",) * len(rows), found.probabilities))
-        return {"items": len(rows), "model": self.spec.model, "truncated": found.truncated, "tokens": found.tokens}
+        return {"items": len(rows), "model": self.spec.model, "from_states": from_states, "tokens": found.tokens}
 
 
 def evaluated(split: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

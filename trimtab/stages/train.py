@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from trimtab.digest import component_identity, settings_of
 from trimtab.fit.probe_settings import Probe
 from trimtab.fit.tune_settings import Tune
-from trimtab.stages.embed import model_identity
+from trimtab.stages.embed import description, model_identity
 from trimtab.stages.stage import Stage
 from trimtab.types import ModelSpec, Objective, Progress
 
@@ -32,7 +32,8 @@ class Select(Stage):
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        fit = {name: settings_of(getattr(self.fit, name)) for name in ("strengths", "folds", "select_tolerance", "max_steps")}
+        names = ("strengths", "folds", "select_tolerance", "max_steps")
+        fit = {name: settings_of(getattr(self.fit, name)) for name in names}
         if self.objective.scheduled:
             fit["steps"] = self.fit.steps
         return {"objective": component_identity(self.objective), "fit": fit, "seed": self.seed}
@@ -154,7 +155,8 @@ class TrainTune(Stage):
         ids, texts, prompt = texts_of(inputs["data"])
         chosen = [texts[i] for i in rows_of(ids, labels.ids)]
         facts = tune(self.spec, chosen, prompt, labels, self.objective, self.fit, self.seed, work, out, progress)
-        return {"model": self.spec.model, **facts}
+        told = {name: facts[name] for name in ("items", "truncated", "tokens", "steps", "trained_parameters")}
+        return {"model": self.spec.model, **told, "description": description(self.spec, prompt)}
 
 
 def read_activations(folder: Path) -> Any:
