@@ -82,7 +82,7 @@ def test_known_names_and_what_they_stand_for(tmp_path):
     assert known("trimtab.objectives", OBJECTIVES) == OBJECTIVES
     for name in OBJECTIVES:
         assert find(name, "trimtab.objectives", OBJECTIVES, tmp_path).__name__.lower() == name
-    with pytest.raises(UsageError, match='"naiv" is not known. Did you mean "naive"'):
+    with pytest.raises(UsageError, match=r'"naiv" is not known\. Did you mean "naive"'):
         find("naiv", "trimtab.objectives", OBJECTIVES, tmp_path)
 
 

@@ -225,10 +225,10 @@ def test_experiment_file_round_trip(objective, tmp_path):
 
 @each_name
 def test_experiment_file_names_what_is_wrong(name, tmp_path):
-    with pytest.raises(ExperimentError, match=rf"methods\.0.*colour: unknown key"):
+    with pytest.raises(ExperimentError, match=r"methods\.0.*colour: unknown key"):
         parse(experiment({name: {"colour": 1}}), tmp_path)
     for refused in own_test(name).REFUSED:
-        with pytest.raises(ExperimentError, match="methods.0"):
+        with pytest.raises(ExperimentError, match=r"methods\.0"):
             parse(experiment({name: refused}), tmp_path)
 
 

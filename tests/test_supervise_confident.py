@@ -44,8 +44,8 @@ def test_keeps_what_reaches_the_threshold_by_hand():
 
 @pytest.mark.parametrize(
     ("keep", "count", "kept"),
-    # 0.3 * 10 is a little above 3 in binary floating point, and must stay 3
-    [(0.5, 5, 3), (0.5, 4, 2), (0.3, 10, 3), (0.1, 7, 1), (0.01, 7, 1), (1.0, 7, 7), (0.999, 7, 7), (0.7, 10, 7)],
+    # 0.07 * 100 and 0.55 * 100 are a little above 7 and 55 in binary floating point, and must stay 7 and 55
+    [(0.5, 5, 3), (0.5, 4, 2), (0.07, 100, 7), (0.55, 100, 55), (0.1, 7, 1), (0.01, 7, 1), (1.0, 7, 7), (0.999, 7, 7)],
 )
 def test_share_is_rounded_up(keep, count, kept):
     probabilities = np.random.default_rng(count).dirichlet(np.ones(3), count)
@@ -56,6 +56,8 @@ def test_share_is_rounded_up(keep, count, kept):
 
 def test_ties_go_to_the_earlier_item():
     assert most_confident(binary([0.8, 0.2, 0.8, 0.5]).probabilities, 0.5).tolist() == [True, True, False, False]
+    many = binary([0.8, 0.3] * 500)
+    assert np.flatnonzero(most_confident(many.probabilities, 0.25)).tolist() == list(range(0, 500, 2))
 
 
 def test_keep_all_changes_nothing():

@@ -80,10 +80,7 @@ def test_which_items_the_supervisor_got_wrong_does_not_matter():
     weak[:100] = 1
     weak[500:600] = 0
     flips = np.mean(
-        [
-            flipped_truth(truth(gold, 2), weak_labels(weak, 2), s).probabilities.argmax(1) != gold
-            for s in range(200)
-        ],
+        [flipped_truth(truth(gold, 2), weak_labels(weak, 2), s).probabilities.argmax(1) != gold for s in range(200)],
         axis=0,
     )
     assert flips[weak != gold].mean() == pytest.approx(0.2, abs=0.01)

@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
+from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -24,7 +25,7 @@ _GROUPS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 
 
 def catalogue(name: str | None = None) -> list[dict[str, Any]]:
-    """Return one entry {name, kind, summary, formula, paper, truth, settings, file} per component, or those of one name.
+    """Return every component, or those of one name: name, kind, summary, formula, paper, truth, settings, file.
 
     Raises UsageError where no component has that name.
     """
@@ -116,7 +117,7 @@ def _field_docstrings(cls: type) -> dict[str, str]:
     tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(cls)))
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
     found = {}
-    for field, text in zip(body, body[1:], strict=False):
+    for field, text in pairwise(body):
         if (
             isinstance(field, ast.AnnAssign)
             and isinstance(field.target, ast.Name)

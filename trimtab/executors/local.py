@@ -118,7 +118,6 @@ def _in_workers(
         while len(crew) < min(workers, len(todo)):
             crew.append(_hire(store, workers))
         while waiting or any(worker.stage for worker in crew):
-            _settle_blocked(waiting, reports, monitor)
             for place, worker in enumerate(crew):
                 ready = next((s for s in waiting if all(n.digest in reports for n in s.inputs.values())), None)
                 if worker.stage is None and ready is not None:
@@ -133,6 +132,8 @@ def _in_workers(
             busy = {worker.pipe: worker for worker in crew if worker.stage}
             for pipe in wait(list(busy)):
                 _listen(busy[pipe], crew, store, workers, monitor, reports, waiting, retried)  # pyright: ignore
+            # at the end of a turn: with nothing left to wait for, the loop must end and not listen to nobody
+            _settle_blocked(waiting, reports, monitor)
     finally:
         for worker in crew:
             worker.process.terminate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -20,7 +21,7 @@ class Probe:
     steps: int = 300
     """Full-batch steps of objectives that follow a schedule or the student's own predictions."""
     tolerance: float = 1e-6
-    """Norm of the gradient in nats at which a fit without schedule counts as converged."""
+    """Norm of the gradient in nats, above 0, at which a fit without schedule counts as converged."""
     select_tolerance: float = 1e-4
     """The same for the fits that only choose a penalty: their probabilities are within 0.005 of the exact ones for
     penalties from 0.01 on."""
@@ -30,9 +31,14 @@ class Probe:
     kind: ClassVar[str] = "probe"
 
     def __post_init__(self) -> None:
-        if not self.strengths or min(self.strengths) <= 0:
+        if not self.strengths or not all(0 < one < math.inf for one in self.strengths):
             raise ValueError(f"strengths must be one or more positive numbers, found {list(self.strengths)}")
         if self.folds < 2:
             raise ValueError(f"folds must be at least 2, found {self.folds}")
         if self.steps < 2 or self.max_steps < 1:
-            raise ValueError("steps must be at least 2 and max_steps at least 1")
+            raise ValueError(
+                f"steps must be at least 2 and max_steps at least 1, found {self.steps} and {self.max_steps}"
+            )
+        for name in ("tolerance", "select_tolerance"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be above 0, found {getattr(self, name)}")

@@ -1,10 +1,10 @@
 """Train only on what the supervisor is sure of.
 
-    keep item i  iff  max_c q_ic is among the largest `keep` share,  or  max_c q_ic >= threshold
+    keep item i iff max_c q_ic is among the largest share (keep), or max_c q_ic >= threshold
 
-The filter on confident weak labels of the automated-weak-to-strong baselines (keep p < 0.25 or p > 0.75) and of
-Yang et al. 2024 (threshold 0.75)  https://arxiv.org/abs/2406.11431
-Differs from the latter's code: the ground truth is not consulted; theirs also requires the weak label to be right.
+Yang et al. 2024 (high-confidence filter, threshold 0.75)  https://arxiv.org/abs/2406.11431
+Differs from its code: the ground truth is not consulted; there a kept weak label must also be right.
+Keeping a share instead of a threshold is ours: it fixes how many items the student sees.
 """
 
 from __future__ import annotations

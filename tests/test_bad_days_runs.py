@@ -1,0 +1,284 @@
+"""Whole runs on bad days: interrupted, doubled, without network, with a broken objective, with hardly any data."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from tiny_study import study
+from toy_stages import workers_of
+
+from trimtab.cli import run_command
+from trimtab.errors import ModelError, StageError
+from trimtab.experiment import parse
+from trimtab.plan import plan
+from trimtab.store import Store
+from trimtab.study import run
+
+
+@pytest.fixture(scope="module")
+def values(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    return study(tmp_path_factory.mktemp("study"), seeds=(0,), methods=["naive", {"confidence": {"alpha": 0.5}}])
+
+
+def write(folder: Path, values: dict[str, Any], **changes: Any) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "experiment.yaml"
+    path.write_text(yaml.safe_dump(values | changes), "utf-8")
+    return path
+
+
+def start(file: Path, store: Path, *more: str) -> subprocess.Popen[str]:
+    """Start a real `trimtab run` in a process group of its own, as a terminal would."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "trimtab", "run", str(file), "--store", str(store), "--runs", str(file.parent / "runs"), *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str], seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.01)
+
+
+def measured(results: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run measured, without what belongs to this one run."""
+    return {key: value for key, value in results.items() if key not in ("stages", "store", "experiment")}
+
+
+def artifacts(store: Path) -> dict[tuple[str, str], Any]:
+    """Return the sha256 of every file of every finished artifact."""
+    opened = Store.open(store)
+    return {
+        one: {name: entry["sha256"] for name, entry in opened.manifest(*one)["files"].items()}
+        for one in opened.artifacts()
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(values: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+    """Results and store of one worker, one thread, one go."""
+    store = tmp_path_factory.mktemp("undisturbed")
+    return dict(run(parse(values, store), store=store).data), store
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_and_then_again(
+    values: dict[str, Any], undisturbed: tuple[dict[str, Any], Path], tmp_path: Path, workers: str
+) -> None:
+    file, store = write(tmp_path, values), tmp_path / "store"
+    process = start(file, store, "--workers", workers)
+    wait_for(lambda: list(store.glob("embed/*.out")), process)
+    children = workers_of(process.pid)
+    assert len(children) == (2 if workers == "2" else 0)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert out == ""
+    last = err.strip().splitlines()[-1]
+    assert last == "trimtab: interrupted; finished stages are kept, run again to go on"
+    assert "Traceback" not in err
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    finished = artifacts(store)
+    assert not any(path.suffix == "" and not (path / "manifest.json").is_file() for path in store.glob("*/*") if path.is_dir())
+    assert not (file.parent / "runs").exists()
+    again = run(parse(values, tmp_path), store=store)
+    assert measured(dict(again.data)) == measured(undisturbed[0])
+    assert artifacts(store) == artifacts(undisturbed[1])
+    assert finished.items() <= artifacts(store).items()
+    cached = {(one["kind"], one["digest"]) for one in again.data["stages"] if one["cached"]}
+    assert cached == set(finished)
+
+
+def test_two_runs_of_one_file_at_once(
+    values: dict[str, Any], undisturbed: tuple[dict[str, Any], Path], tmp_path: Path
+) -> None:
+    file, store = write(tmp_path, values), tmp_path / "store"
+    both = [start(file, store, "--json") for _ in range(2)]
+    ends = [process.communicate(timeout=150) for process in both]
+    assert [process.returncode for process in both] == [0, 0], ends
+    first, second = (json.loads(out) for out, _ in ends)
+    assert measured(first) == measured(second) == measured(undisturbed[0])
+    made = [{one["digest"] for one in results["stages"] if not one["cached"]} for results in (first, second)]
+    assert not made[0] & made[1]
+    assert made[0] | made[1] == {one["digest"] for one in first["stages"]}
+    assert "another process is making" in ends[0][1] + ends[1][1]
+    assert json.loads((tmp_path / "runs" / "tiny" / "results.json").read_text())["rows"] == first["rows"]
+
+
+def test_two_workers_give_what_one_gives(
+    values: dict[str, Any], undisturbed: tuple[dict[str, Any], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    found = run(parse(values, tmp_path), store=tmp_path / "store", workers=2)
+    assert measured(dict(found.data)) == measured(undisturbed[0])
+    assert artifacts(tmp_path / "store") == artifacts(undisturbed[1])
+
+
+OFFLINE = """
+import socket, sys
+
+def refused(*arguments, **_):
+    print("NETWORK", arguments[1:], file=sys.stderr)
+    raise OSError("blocked")
+
+for name in ("connect", "connect_ex"):
+    setattr(socket.socket, name, refused)
+for name in ("getaddrinfo", "create_connection", "gethostbyname"):
+    setattr(socket, name, refused)
+from trimtab.cli import run_command
+sys.exit(run_command(sys.argv[1:]))
+"""
+
+
+def test_no_network_is_asked_for(values: dict[str, Any], undisturbed: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
+    tuned = {"kind": "tune", "rank": 2, "epochs": 1}
+    strong = [*values["strong"], {"model": values["strong"][0]["model"], "fit": tuned}]
+    file = write(tmp_path, values, strong=strong, methods=["naive"], metrics=["accuracy"])
+    command = [sys.executable, "-c", OFFLINE, "run", str(file), "--store", str(tmp_path / "store"), "--runs", str(tmp_path)]
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "TRANSFORMERS_"))}
+    done = subprocess.run(command, capture_output=True, text=True, env=clean | {"OMP_NUM_THREADS": "1"}, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "NETWORK" not in done.stderr
+
+
+def test_a_model_that_is_not_there_is_known_before_anything_is_run(
+    values: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    for model, words in ((tmp_path / "no such", "does not exist"), (tmp_path / "empty", "holds no weights")):
+        strong = [values["strong"][0] | {"model": str(model)}]
+        with pytest.raises(ModelError, match=words):
+            run(parse(values | {"strong": strong}, tmp_path), store=tmp_path / "store")
+        file = write(tmp_path, values, strong=strong)
+        assert run_command(["run", str(file), "--store", str(tmp_path / "store")]) == 1
+        err = capsys.readouterr().err
+        assert words in err
+        assert err.startswith("trimtab: ")
+        assert err.count("\n") == 1
+    assert not (tmp_path / "store").exists()
+
+
+def test_weights_of_another_shape_fail_in_their_stage_and_the_rest_goes_on(values: dict[str, Any], tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for file in Path(values["strong"][0]["model"]).iterdir():
+        (broken / file.name).write_bytes(file.read_bytes())
+    config = json.loads((broken / "config.json").read_text())
+    (broken / "config.json").write_text(json.dumps(config | {"hidden_size": 64, "head_dim": 16}))
+    experiment = parse(values | {"strong": [*values["strong"], {"model": str(broken)}]}, tmp_path)
+    with pytest.raises(StageError, match="broken") as caught:
+        run(experiment, store=tmp_path / "store")
+    assert "could not be tried" in str(caught.value)
+    opened = Store.open(tmp_path / "store")
+    others = plan(parse(values, tmp_path)).stages
+    assert all(opened.has(one.kind, one.digest) for one in others if one.kind != "compare")
+
+
+@pytest.mark.parametrize("classes", [["bad", "good"], ["bad"]])
+def test_labels_of_one_class(
+    values: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], classes: list[str]
+) -> None:
+    data = tmp_path / "one.csv"
+    text = Path(values["task"]["path"]).read_text("utf-8")
+    data.write_text(text.replace(",good", ",bad"), "utf-8")
+    file = write(tmp_path, values, task=values["task"] | {"path": str(data), "classes": classes})
+    code = run_command(["run", str(file), "--store", str(tmp_path / "store"), "--runs", str(tmp_path)])
+    err = capsys.readouterr().err
+    assert code == 2
+    assert "class" in err.splitlines()[-1]
+    assert "Traceback" not in err
+    assert not list((tmp_path / "store").glob("embed/*/manifest.json"))
+
+
+def test_a_test_split_of_five_items_runs_with_wide_intervals_and_a_warning(values: dict[str, Any], tmp_path: Path) -> None:
+    results = run(parse(values | {"task": values["task"] | {"test": 5}}, tmp_path), store=tmp_path / "store")
+    row = results.row("naive", "accuracy")
+    assert row["n_test"] == 5
+    assert row["student"]["high"] - row["student"]["low"] >= 0.3
+    assert row["pgr"]["value"] is None or row["pgr"]["status"] != "ok"
+    assert any("5" in one["text"] and "test" in one["text"] for one in results.warnings), results.warnings
+    assert results.table()
+
+
+OBJECTIVE = """
+from dataclasses import dataclass
+from trimtab.objectives.naive import Naive, cross_entropy
+{before}
+@dataclass(frozen=True)
+class {name}(Naive):
+    def __call__(self, logits, labels, context):
+        {body}
+"""
+
+BROKEN = {
+    "raises at import": ({"before": "1 / 0", "body": "pass"}, r'methods.0.objective: ".*own.py", line 4, raised ZeroDivision'),
+    "leaves Python": ({"before": "raise SystemExit(3)", "body": "pass"}, "raised SystemExit: 3"),
+    "is not Python": ({"before": "def (", "body": "pass"}, "raised SyntaxError"),
+    "lacks the class": ({"name": "Ownn", "body": "pass"}, r'has no class "Own". Did you mean "Ownn"\?'),
+}  # fmt: skip
+
+
+def with_objective(folder: Path, values: dict[str, Any], before: str = "", body: str = "", name: str = "Own") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "own.py").write_text(OBJECTIVE.format(before=before, body=body, name=name))
+    return write(folder, values, methods=[{"name": "own", "objective": "own.py:Own"}, "naive"], controls=False)
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_an_objective_that_cannot_be_loaded(
+    values: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    parts, message = BROKEN[case]
+    file = with_objective(tmp_path, values, **parts)
+    assert run_command(["run", str(file), "--store", str(tmp_path / "store")]) == 2
+    captured = capsys.readouterr()
+    import re
+
+    assert re.search(message, captured.err), captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert not (tmp_path / "store").exists()
+
+
+RAISING = {
+    "raises": ("raise KeyError('left out')", "KeyError: 'left out'"),
+    "returns a mean": ("return cross_entropy(logits, labels).mean()", "(?i)shape"),
+    "returns one value per class": ("return labels * logits", "(?i)shape"),
+    "returns NaN": ("return cross_entropy(logits, labels) * float('nan')", "nan"),
+}
+
+
+@pytest.mark.parametrize("case", RAISING)
+def test_an_objective_that_fails_stops_only_its_own_fits(values: dict[str, Any], tmp_path: Path, case: str) -> None:
+    body, message = RAISING[case]
+    file = with_objective(tmp_path, values, body=body)
+    experiment = parse(yaml.safe_load(file.read_text()), tmp_path)
+    with pytest.raises(StageError, match=message) as caught:
+        run(experiment, store=tmp_path / "store")
+    text = str(caught.value)
+    assert text.count("\n") == 0
+    assert "fit probe, own" in text
+    log = Path(text.partition("[log: ")[2].partition("]")[0])
+    assert "Traceback" in log.read_text()
+    opened = Store.open(tmp_path / "store")
+    naive = plan(parse(values | {"methods": ["naive"], "controls": False}, tmp_path)).stages
+    assert all(opened.has(one.kind, one.digest) for one in naive if one.kind != "compare")

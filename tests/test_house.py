@@ -1,0 +1,92 @@
+"""The shape of the house: imports point one way, planning needs no heavy package, every public thing says what it is."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "trimtab"
+ORDER = (
+    {"types", "errors", "home"},
+    {"digest"},
+    {"assets"},
+    {"objectives", "metrics", "models", "supervise", "tasks"},
+    {"fit"},
+    {"store", "comparison"},
+    {"stages"},
+    {"components", "fields", "yaml_file", "methods"},
+    {"experiment"},
+    {"plan"},
+    {"executors"},
+    {"terminal", "report"},
+    {"results", "catalogue", "forecast", "environment"},
+    {"study", "demo", "expected"},
+    {"cli"},
+    {"__init__", "__main__"},
+)
+"""Rooms from the ground up: a module imports from its own room and from those above it in this list."""
+HEIGHT = {room: height for height, rooms in enumerate(ORDER) for room in rooms}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module == "trimtab":
+            names = [f"trimtab.{alias.name}" for alias in node.names]
+        for name in (one for one in names if one.split(".")[0] == "trimtab"):
+            other = room_of(name)
+            assert other == room or HEIGHT[other] < HEIGHT[room], f"{path.name} in {room} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_module_and_public_definition_says_what_it_is(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf-8"))
+    assert ast.get_docstring(tree), f"{path} has no docstring"
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{path.name}: {node.name} has no docstring"
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import trimtab", ("numpy", "torch", "transformers", "pydantic")),
+        ("import trimtab.cli", ("torch", "transformers", "pydantic", "pandas", "scipy", "matplotlib")),
+        ("import trimtab.plan, trimtab.experiment", ("torch", "transformers", "pandas", "scipy", "matplotlib")),
+        ("import trimtab.study, trimtab.report", ("torch", "transformers", "pandas", "matplotlib")),
+    ],
+)
+def test_planning_and_reporting_import_nothing_heavy(code: str, absent: tuple[str, ...]) -> None:
+    check = f"import sys; {code}; print([name for name in {absent!r} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_every_module_can_be_imported_where_no_gpu_is_visible() -> None:
+    names = [
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        for path in MODULES
+        if path.name != "__main__.py"
+    ]
+    code = "import importlib; [importlib.import_module(name) for name in %r]" % names
+    environment = {"CUDA_VISIBLE_DEVICES": "", "PATH": "", "HOME": "/nonexistent"}
+    subprocess.run([sys.executable, "-W", "error::DeprecationWarning:trimtab", "-c", code], check=True, env=environment)
+
+
+def test_nothing_reads_a_pickle_or_runs_remote_code_by_default() -> None:
+    for path in MODULES:
+        text = path.read_text("utf-8")
+        assert "import pickle" not in text and "torch.load(" not in text, path
+        assert "trust_remote_code=True" not in text, path

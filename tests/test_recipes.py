@@ -1,0 +1,53 @@
+"""Every recipe's tiny.yaml runs through the command line on the embedded models; its numbers mean nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trimtab.assets import is_present
+from trimtab.demo import demo_experiment
+from trimtab.experiment import load
+from trimtab.plan import plan
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+NEEDED = ("minilm-l6", "smollm2-135m", "vader")
+pytestmark = [
+    pytest.mark.assets,
+    pytest.mark.skipif(
+        not all(is_present(name) for name in NEEDED), reason=f"needs: trimtab assets fetch {' '.join(NEEDED)}"
+    ),
+]
+
+
+@pytest.mark.parametrize("recipe", sorted(path.name for path in RECIPES.iterdir() if path.is_dir()))
+def test_tiny_form_runs(recipe: str, tmp_path: Path) -> None:
+    folder = RECIPES / recipe
+    command = [sys.executable, "-m", "trimtab", "run", str(folder / "tiny.yaml"), "--json"]
+    command += ["--store", str(tmp_path / "store"), "--runs", str(tmp_path / "runs")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ, timeout=300)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    tiny = load(folder / "tiny.yaml")
+    assert {row["method"] for row in results["rows"] if not row["control"]} == {one.name for one in tiny.methods}
+    assert (tmp_path / "runs" / tiny.name / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("recipe", sorted(path.name for path in RECIPES.iterdir() if path.is_dir()))
+def test_full_form_is_planned_and_expected_values_name_its_rows(recipe: str) -> None:
+    folder = RECIPES / recipe
+    experiment = load(folder / "full.yaml")
+    rows = {f"{row.key}-{metric}" for row in plan(experiment).compare.rows for metric in experiment.metrics}
+    expected = json.loads((folder / "expected.json").read_text("utf-8"))
+    assert expected and set(expected) <= rows
+    assert (folder / "README.md").is_file()
+
+
+def test_the_demo_is_the_recipe() -> None:
+    recipe = load(RECIPES / "movie-sentiment" / "full.yaml")
+    assert plan(demo_experiment()).compare.digest == plan(recipe).compare.digest
