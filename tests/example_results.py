@@ -110,7 +110,8 @@ def row(
                         "ceiling_curve": curve(high, 0.95)},
         "per_seed": [
             {"seed": s, "weak": low + 0.003 * (s % 3 - 1), "student": middle + 0.004 * (s % 3 - 1),
-             "ceiling": high - 0.002 * (s % 3 - 1), "predictions": {"weak": "a" * 64, "student": "b" * 64, "ceiling": "c" * 64}}
+             "ceiling": high - 0.002 * (s % 3 - 1),
+             "predictions": {"weak": "a" * 64, "student": "b" * 64, "ceiling": "c" * 64}}
             for s in seeds
         ],
     }  # fmt: skip
@@ -185,7 +186,8 @@ def results(
     models = {
         f"{side}{i}": {
             "model": name, "revision": "3f1a9c0" + "0" * 33, "layer": None, "fit": "probe", "precision": "bf16",
-            "params": 22_713_216 * (1 + i) if side == "w" else 134_515_008 * 3**i, "pooling": "mean" if side == "w" else "last",
+            "params": 22_713_216 * (1 + i) if side == "w" else 134_515_008 * 3**i,
+            "pooling": "mean" if side == "w" else "last",
             "template": "{text}" if side == "w" else "Review: {text}\nSentiment of the review (positive or negative):",
             "strength": {"chosen": 0.01, "at_edge": side == "s" and i == 0},
         }
@@ -204,20 +206,23 @@ def results(
         "aggregates": [
             {"over": "pairs", "method": m, "median_pgr": interval(0.55, 0.1), "n_ok": 5, "n_no_gap": 1} for m in methods
         ] if len(strong) * len(weak) > 1 else [],
-        "warnings": [{"code": "strength_at_edge", "row": first, "text": "The chosen strength 0.01 is the weakest of the grid."}],
+        "warnings": [{"code": "strength_at_edge", "row": first,
+                      "text": "The chosen strength 0.01 is the weakest of the grid."}],
         "stages": [
             {"kind": kind, "digest": f"{n:064x}", "seconds": seconds, "cached": cached}
             for n, (kind, seconds, cached) in enumerate(
-                [("embed", 61.3, True), ("embed", 142.8, True), *[("train", 1.7, False)] * 15, *[("label", 0.1, False)] * 5,
-                 *[("predict", 0.2, False)] * 15, ("compare", 4.4, False)])
+                [("embed", 61.3, True), ("embed", 142.8, True), *[("train", 1.7, False)] * 15,
+                 *[("label", 0.1, False)] * 5,
+                 *[("predict", 0.2, False)] * 15, ("compare", 4.2, False)])
         ],
-        "task": {"kind": "movie_sentiment", "classes": list(classes), "prompt": "Review: {text}\nSentiment of the review:",
+        "task": {"kind": "movie_sentiment", "classes": list(classes),
+                 "prompt": "Review: {text}\nSentiment of the review:",
                  "notes": ["Items with |mean rating| up to 0.5 are left out; this threshold uses ground truth.",
                            "These snippets are public, so models may have seen them in pretraining."]},
         "versions": {"trimtab": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0", "numpy": "2.3.4"},
         "device": "cpu, 2 threads, native bf16", "experiment": EXPERIMENT,
-        "control_sentence": "Naive (0.827) is not distinguishable from ground truth with random flips at the weak labels' "
-        "accuracy (0.829; difference -0.002 [-0.011, 0.007]): averaging out label noise explains this much.",
+        "control_sentence": "Naive (0.827) is not distinguishable from ground truth with random flips at the weak "
+        "labels' accuracy (0.829; difference -0.002 [-0.011, 0.007]): averaging out label noise explains this much.",
         "examples": [
             example(first, n, *shown[n % 3], classes=len(classes)) for n in range(18)
         ],

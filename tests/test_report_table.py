@@ -43,7 +43,8 @@ def test_one_pair_fits_a_hundred_columns():
 
 def test_truth_is_marked_and_controls_stand_apart():
     text = table_text(example.results(), "accuracy")
-    assert line_of(text, "(a) flipped truth").startswith("(a) flipped truth [oracle]")
+    after = text[text.index("(a) flipped truth") :].splitlines()
+    assert "[oracle]" in after[0] + after[1]  # on its line, or below it where the numbers need the room
     assert "[" not in line_of(text, "naive").split("0.827")[0]
     assert text.index("\ncontrols\n") < text.index("(a) flipped")
     assert text.index("strong ceiling") < text.index("\ncontrols\n")
@@ -51,7 +52,7 @@ def test_truth_is_marked_and_controls_stand_apart():
 
 def test_numbers_of_a_column_start_in_the_same_place():
     text = table_text(example.results(), "accuracy")
-    starts = {re.search(r"0\.\d{3} \[", line).start() for line in text.splitlines() if re.search(r"0\.\d{3} \[", line)}
+    starts = {found.start() for line in text.splitlines() if (found := re.search(r"0\.\d{3} \[", line))}
     assert len(starts) == 1
 
 
@@ -113,7 +114,8 @@ def test_results_without_rows_say_so():
 
 
 def test_the_report_imports_nothing_heavy():
-    code = "import sys, trimtab.report; print(sorted({'torch', 'matplotlib', 'jinja2', 'rich', 'scipy'} & set(sys.modules)))"
+    heavy = "{'torch', 'matplotlib', 'jinja2', 'rich', 'scipy'}"
+    code = f"import sys, trimtab.report; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

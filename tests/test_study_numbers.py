@@ -237,4 +237,4 @@ def test_control_sentence_and_files(finished: tuple[Results, Path], tmp_path: Pa
     written = results.export(tmp_path / "out")
     student = tmp_path / "out" / "w0-s0-naive-student-seed3.parquet"
     assert student in written
-    assert len(pq.read_table(student)) == 100 + len(stored.test)
+    assert len(pq.read_table(student)) == len(stored.test)

@@ -24,6 +24,8 @@ app = typer.Typer(
 assets_app = typer.Typer(help="Pinned models and data that run without a hub.", invoke_without_command=True)
 app.add_typer(assets_app, name="assets")
 
+_INTERRUPTED = 130
+
 StoreOption = Annotated[Path | None, typer.Option("--store", help="Folder of the store [default: TRIMTAB_HOME/store].")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a value: strong.0.model=./my-model.")]
@@ -43,6 +45,8 @@ def run_command(arguments: list[str]) -> int:
 
     try:
         code = app(arguments, standalone_mode=False)
+        if code == _INTERRUPTED:  # typer turns Ctrl-C into this code
+            raise KeyboardInterrupt
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except TrimtabError as error:
@@ -50,7 +54,7 @@ def run_command(arguments: list[str]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         print("trimtab: interrupted; finished stages are kept, run again to go on", file=sys.stderr)
-        return 130
+        return _INTERRUPTED
     except BrokenPipeError:
         # the reader of stdout went away: nothing more can be said there
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -52,7 +52,8 @@ def typed(hint: Any, value: Any, path: str) -> Any:
 
 
 def _wanted(message: str) -> str:
-    return message[:1].lower() + message[1:].replace("Input should be", "wanted").replace("input should be", "wanted")
+    text = message.replace("Input should be", "wanted").replace("input should be", "wanted")
+    return text[:1].lower() + text[1:]
 
 
 def build(cls: type, values: Mapping[str, Any], path: str) -> Any:

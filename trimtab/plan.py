@@ -71,7 +71,7 @@ class _Seed:
 
     def weak(self, learner: Learner) -> _Fitted:
         """The weak supervisor: ground truth of the supervisor split."""
-        return self.fitted(learner, Method("naive", Naive()), self.gold("supervisor"))
+        return self.fitted(learner, Method("naive", Naive()), self.gold("supervisor"), ("transfer", "test"))
 
     def weak_labels(self, learner: Learner) -> LabelModel:
         """What the weak supervisor says about the transfer split."""
@@ -83,21 +83,25 @@ class _Seed:
             labels = LabelStepped(labels, step)
         return labels
 
-    def fitted(self, learner: Learner, method: Method, labels: Stage) -> _Fitted:
-        """A learner trained by a method on labels."""
+    def fitted(
+        self, learner: Learner, method: Method, labels: Stage, parts: tuple[str, ...] = ("test",)
+    ) -> _Fitted:
+        """A learner trained by a method on labels, with its predictions on some splits."""
         told = self.stepped(labels, method)
         if isinstance(learner.fit, Probe):
-            return self._probed(learner, learner.fit, method, labels, told)
+            return self._probed(learner, learner.fit, method, labels, told, parts)
         model = TrainTune(self.data, told, learner.spec, method.objective, learner.fit, self.seed)
-        return _Fitted(model, PredictTuned(self.data, self.split, model, learner.spec))
+        return _Fitted(model, PredictTuned(self.data, self.split, model, learner.spec, parts))
 
-    def _probed(self, learner: Learner, fit: Probe, method: Method, labels: Stage, told: Stage) -> _Fitted:
+    def _probed(
+        self, learner: Learner, fit: Probe, method: Method, labels: Stage, told: Stage, parts: tuple[str, ...]
+    ) -> _Fitted:
         activations = Embed(self.data, learner.spec)
         by_naive = fit.select == "naive"
         chosen_on, chosen_by = (labels, Naive()) if by_naive else (told, method.objective)
         selection = Select(self.data, activations, chosen_on, chosen_by, fit, self.seed)
         model = TrainProbe(self.data, activations, told, selection, method.objective, fit)
-        return _Fitted(model, PredictProbe(self.data, self.split, activations, model))
+        return _Fitted(model, PredictProbe(self.data, self.split, activations, model, parts))
 
 
 class _Register:
@@ -205,7 +209,10 @@ class _Pair:
         return _Fitted(predictions, predictions)
 
     def _fit(self, seed: _Seed, learner: Learner, method: Method, labels: Stage) -> _Fitted:
-        fitted = seed.fitted(learner, method, labels)
+        return self._kept(seed.fitted(learner, method, labels))
+
+    def _kept(self, fitted: _Fitted) -> _Fitted:
+        """Have the comparison read what the fit says about itself."""
         self.models.add(fitted.model)
         return fitted
 
@@ -219,7 +226,7 @@ class _Pair:
     ) -> Row:
         naive = Method("naive", Naive())
         students = [student(seed) for seed in self.seeds]
-        weak = [self._fit(seed, self.weak, naive, seed.gold("supervisor")) for seed in self.seeds]
+        weak = [self._kept(seed.weak(self.weak)) for seed in self.seeds]
         ceilings = [self._fit(seed, self.strong, naive, seed.gold("transfer")) for seed in self.seeds]
         fits = [] if control == "zero_shot" else [self.models.add(one.model) for one in students]
         return Row(
@@ -235,5 +242,7 @@ class _Pair:
             ceiling_predictions=tuple(self.predictions.add(one.predictions) for one in ceilings),
             weak_labels=tuple(self.labels.add(seed.weak_labels(self.weak)) for seed in self.seeds),
             labels=tuple(self.labels.add(told(seed)) for seed in self.seeds) if told else (),
+            weak_fits=tuple(self.models.add(one.model) for one in weak),
             student_fits=tuple(fits),
+            ceiling_fits=tuple(self.models.add(one.model) for one in ceilings),
         )

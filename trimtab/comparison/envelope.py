@@ -39,11 +39,18 @@ class Description:
         return found
 
     def fits(self, rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
-        """Return the facts of every row's fits."""
-        return {row.key: [self.facts[f"models.{i}"] for i in row.student_fits] for row in rows}
+        """Return the facts of every supervisor's, student's and ceiling's fits, by what they are called."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            named = ((row.weak, row.weak_fits), (row.key, row.student_fits), (f"{row.strong}-ceiling", row.ceiling_fits))
+            for name, positions in named:
+                found.setdefault(name, [self.facts[f"models.{i}"] for i in positions])
+        return found
 
     def _fits(self, key: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        """Return the facts of the fits of one learner as supervisor or student."""
         positions = {i for row in rows if row.strong == key and not row.control for i in row.student_fits}
+        positions |= {i for row in rows if row.weak == key for i in row.weak_fits}
         return [self.facts[f"models.{i}"] for i in sorted(positions)]
 
     def _model_facts(self, key: str, rows: Sequence[Row]) -> dict[str, Any]:

@@ -27,5 +27,7 @@ class Row:
     weak_labels: tuple[int, ...]
     labels: tuple[int, ...]
     """What the student was told; empty where it was told nothing."""
+    weak_fits: tuple[int, ...]
     student_fits: tuple[int, ...]
     """Positions of the students' fits; empty where nothing was fitted."""
+    ceiling_fits: tuple[int, ...]

@@ -100,7 +100,7 @@ def performance_gap_recovered(
     low, high = fieller(gain, gap, share)
     if errors >= PRECISE and low is not None:
         return PGR(value, low, high, "ok", left_out, interval, ratios)
-    reason = f"The gap is {errors:.1f} standard errors, under {PRECISE:.0f}, so the ratio is uncertain"
+    reason = f"The gap is {errors:.2f} standard errors, under {PRECISE:.0f}, so the ratio is uncertain"
     reason += " (Fieller interval)." if low is not None else " and its Fieller interval has no ends."
     return PGR(value, low, high, "imprecise", " ".join(filter(None, (reason, left_out))), interval, ratios)
 

@@ -45,8 +45,8 @@ def _one_pair(results: Results, group: Group) -> list[str]:
     weak, student, ceiling = (_score(first, name) for name in ("weak_score", "student", "ceiling"))
     models = model_name(results, group.weak), model_name(results, group.strong)
     opening = (
-        f"Trained on labels of {models[0]} ({metric_name(group.metric)} {weak}), {models[1]} reaches {student} with the "
-        f"method {_marked(first)}; trained on ground truth for the same items it reaches {ceiling}."
+        f"Trained on labels of {models[0]} ({metric_name(group.metric)} {weak}), {models[1]} reaches {student} "
+        f"with the method {_marked(first)}; trained on ground truth for the same items it reaches {ceiling}."
     )
     said = [opening, _recovered(first)]
     others = [
@@ -61,18 +61,16 @@ def _recovered(row: Row) -> str:
     block = row.get("pgr") or {}
     status, reason = str(block.get("status") or "undefined"), block.get("reason")
     if block.get("value") is None:
-        return (
-            f"{NO_VALUE.get(status, 'There is no PGR')}{f': {printable(reason, 300)}' if reason else ''}".rstrip(".")
-            + "."
-        )
+        why = f": {printable(reason, 300).rstrip('.')}" if reason else ""
+        return f"{NO_VALUE.get(status, 'There is no PGR')}{why}."
     low, high = block.get("low"), block.get("high")
     share = f"{100 * block['value']:.0f} % of the performance gap"
-    between = f"interval {100 * low:.0f} % to {100 * high:.0f} %" if None not in (low, high) else "no bounded interval"
+    between = "no bounded interval"
+    if low is not None and high is not None:
+        between = f"interval {100 * low:.0f} % to {100 * high:.0f} %"
     if status == "ok":
         return f"That recovers {share} ({between})."
-    return (
-        f"That would be {share} ({between}), but the gap is small beside its error: the value is {printable(status)}."
-    )
+    return f"That would be {share} ({between}), but the gap is small beside its error: {printable(status)}."
 
 
 def _others(rows: list[Row]) -> str:
@@ -85,8 +83,8 @@ def _others(rows: list[Row]) -> str:
         f"{_marked(row)} {decimal(row['vs_naive']['delta'], signed=True)} (p {probability(row['vs_naive']['p_holm'])})"
         for row in clear[:4]
     ]
-    more = f" and {len(clear) - 4} more" if len(clear) > 4 else ""
-    return f"Of {len(rows)} other methods, {len(clear)} differ from naive after Holm's correction: {', '.join(parts)}{more}."
+    listed = ", ".join(parts) + (f" and {len(clear) - 4} more" if len(clear) > 4 else "")
+    return f"Of {len(rows)} other methods, {len(clear)} differ from naive after Holm's correction: {listed}."
 
 
 def _several_pairs(results: Results, groups: list[Group]) -> list[str]:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
     from matplotlib.figure import Figure
 
 COLOURS = {
@@ -109,7 +111,7 @@ def inline_svg(figure: Figure, description: str, prefix: str) -> str:
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
 
 
-def _as_page_element(element, prefix: str) -> None:
+def _as_page_element(element: Element, prefix: str) -> None:
     """Turn style into attributes, colours into variables, and make ids the page's own."""
     variables = {colour: f"var(--{role}, {colour})" for role, colour in COLOURS.items()}
     for declaration in element.attrib.pop("style", "").split(";"):

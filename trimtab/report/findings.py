@@ -15,6 +15,7 @@ from trimtab.report.groups import (
     model_name,
     row_name,
     slice_name,
+    truth_mark,
 )
 from trimtab.report.lines import caption, lines, notes, said_of_all
 from trimtab.report.numbers import NONE, Value, count, value
@@ -91,7 +92,7 @@ def label_grids(results: Results) -> list[Grid]:
                     for name in ("weak", "kept", "gold")
                 ),
                 value(row["labels"].get("weak_accuracy")),
-                row.get("truth") or "none",
+                truth_mark(row) or "none",
             )
             for row in rows
         )

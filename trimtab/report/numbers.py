@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trimtab.report.untrusted import printable
+
 NONE = "\N{EM DASH}"
 
 INTERVALS = {
@@ -52,7 +54,7 @@ def value(block: Mapping[str, Any] | None, *, field: str = "mean", digits: int =
     """Return an interval block `{mean, low, high, reason}` as it is shown."""
     if block is None:
         return Value()
-    number, reason = block.get(field), block.get("reason")
+    number, reason = block.get(field), printable(block.get("reason") or "", 400)
     if number is None:
         return Value(NONE, note=reason or "no value, and no reason was recorded")
     low, high = block.get("low"), block.get("high")
@@ -60,7 +62,7 @@ def value(block: Mapping[str, Any] | None, *, field: str = "mean", digits: int =
     if low is None and high is None:
         return Value(text, note=f"no interval: {reason or 'no reason was recorded'}")
     ends = [NONE if end is None else decimal(end, digits, signed=signed) for end in (low, high)]
-    note = f"open interval: {reason or 'one end is not bounded'}" if None in (low, high) else reason or ""
+    note = f"open interval: {reason or 'one end is not bounded'}" if None in (low, high) else reason
     return Value(text, f"[{ends[0]}, {ends[1]}]", note)
 
 
@@ -68,8 +70,8 @@ def gap_recovered(block: Mapping[str, Any] | None) -> Value:
     """Return a PGR block as it is shown: its value and interval, or its status and the reason."""
     if block is None:
         return Value()
-    status = block.get("status") or "undefined"
-    words, reason = status.replace("_", " "), block.get("reason")
+    status = printable(block.get("status") or "undefined", 40)
+    words, reason = status.replace("_", " "), printable(block.get("reason") or "", 400)
     meaning = f"{words}: {reason or STATUSES.get(status, 'no reason was recorded')}"
     if block.get("value") is None:
         return Value(words, note=meaning)

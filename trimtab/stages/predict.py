@@ -17,12 +17,14 @@ from trimtab.types import ModelSpec, Progress
 
 @dataclass(frozen=True)
 class PredictProbe(Stage):
-    """A probe's class probabilities on the transfer and test items of one seed."""
+    """A probe's class probabilities on some splits of one seed."""
 
     data: Stage
     split: Stage
     activations: Stage
     model: Stage
+    parts: tuple[str, ...]
+    """Splits to predict: a supervisor's transfer items become labels, all models are tested."""
 
     kind: ClassVar[str] = "predict"
 
@@ -38,7 +40,7 @@ class PredictProbe(Stage):
         from trimtab.stages.tables import Predictions, read_table, rows_of, strings, write_predictions
 
         head = Head(**load_file(inputs["model"] / "head.safetensors"))
-        wanted, splits = evaluated(inputs["split"])
+        wanted, splits = evaluated(inputs["split"], self.parts)
         ids = strings(read_table(inputs["data"] / "items.parquet", ["id"]), "id")
         values = read_activations(inputs["activations"])[rows_of(ids, wanted)]
         write_predictions(out, Predictions(wanted, splits, head.probabilities(values)))
@@ -47,18 +49,20 @@ class PredictProbe(Stage):
 
 @dataclass(frozen=True)
 class PredictTuned(Stage):
-    """A tuned model's class probabilities on the transfer and test items of one seed."""
+    """A tuned model's class probabilities on some splits of one seed."""
 
     data: Stage
     split: Stage
     model: Stage
     spec: ModelSpec
+    parts: tuple[str, ...]
+    """Splits to predict, as for a probe."""
 
     kind: ClassVar[str] = "predict"
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        return {"model": model_identity(self.spec)}
+        return {"model": model_identity(self.spec), "parts": list(self.parts)}
 
     @property
     def title(self) -> str:
@@ -69,7 +73,7 @@ class PredictTuned(Stage):
         from trimtab.fit.tune import predict_tuned
         from trimtab.stages.tables import Predictions, rows_of, write_predictions
 
-        wanted, splits = evaluated(inputs["split"])
+        wanted, splits = evaluated(inputs["split"], self.parts)
         ids, texts, prompt = texts_of(inputs["data"])
         chosen = [texts[i] for i in rows_of(ids, wanted)]
         found = predict_tuned(self.spec, inputs["model"], chosen, prompt, progress)
@@ -117,11 +121,11 @@ class PredictZeroShot(Stage):
         return {"items": len(rows), "model": self.spec.model, "from_states": from_states, "tokens": found.tokens}
 
 
-def evaluated(split: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the ids and split names of one seed's transfer and test items."""
+def evaluated(split: Path, parts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the ids and split names of one seed's items in some of the splits."""
     from trimtab.stages.tables import read_table, strings
 
     membership = read_table(split / "membership.parquet")
     pairs = zip(strings(membership, "id"), strings(membership, "split"), strict=True)
-    kept = [(one, name) for one, name in pairs if name in ("transfer", "test")]
+    kept = [(one, name) for one, name in pairs if name in parts]
     return tuple(one for one, _ in kept), tuple(name for _, name in kept)

@@ -1,0 +1,268 @@
+"""The experiment file: what is wrong with it is said in one message that names the place; nothing is run."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from trimtab.cli import run_command
+from trimtab.errors import ExperimentError
+from trimtab.experiment import CONTROL_NAMES, load, parse
+from trimtab.fit.probe_settings import Probe
+from trimtab.yaml_file import override, parse_yaml, read_yaml
+
+GOOD: dict[str, Any] = {
+    "name": "good",
+    "task": {"kind": "synthetic", "items": 300, "supervisor": 40, "transfer": 40, "test": 40},
+    "split": {"pool": 200},
+    "weak": [{"model": "minilm-l6", "fit": "probe"}],
+    "strong": [{"model": "smollm2-135m", "fit": {"kind": "tune", "rank": 4}}],
+    "methods": ["naive", {"confidence": {"alpha": 0.5}}, {"name": "half", "labels": [{"confident": {"keep": 0.5}}], "objective": "naive"}],
+    "seeds": [0, 1],
+}  # fmt: skip
+
+
+def with_value(path: str, value: Any) -> dict[str, Any]:
+    values = copy.deepcopy(GOOD)
+    place: Any = values
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    for part in parents:
+        place = place[part]
+    place[last] = value
+    return values
+
+
+def test_a_good_file(tmp_path: Path) -> None:
+    (tmp_path / "e.yaml").write_text(yaml.safe_dump(GOOD))
+    found = load(tmp_path / "e.yaml")
+    assert (found.name, found.seeds, found.split.pool) == ("good", (0, 1), 200)
+    assert found.weak[0].fit == Probe()
+    assert found.strong[0].fit.rank == 4  # pyright: ignore[reportAttributeAccessIssue]
+    assert [method.name for method in found.methods] == ["naive", "confidence", "half"]
+    assert found.text == (tmp_path / "e.yaml").read_text()
+    assert parse({**GOOD, "weak": "minilm-l6"}, tmp_path).weak == found.weak
+
+
+WRONG = [
+    ("metods", ["naive"], 'metods: unknown key. Did you mean "methods"?'),
+    ("task.kind", "syntetic", 'task.kind: "syntetic" is not known. Did you mean "synthetic"?'),
+    ("task.itmes", 3, 'task.itmes: unknown key. Did you mean "items"?'),
+    ("task.items", "300", "task.items: found '300'; wanted a valid integer"),
+    ("task.items", 3.5, "task.items: found 3.5"),
+    ("task.items", True, "task.items: found True"),
+    ("task.difficulty", float("nan"), "task.difficulty: found nan, wanted a finite number"),
+    ("task.difficulty", float("inf"), "task.difficulty: found inf, wanted a finite number"),
+    ("task.difficulty", 2, "task: difficulty and label_noise must be in [0, 1]"),
+    ("task", "synthetic", "task: found a text (synthetic), wanted a mapping with a key `kind`"),
+    ("task", None, "task: found nothing"),
+    ("split", [1], "split: found a list"),
+    ("split.test", 5, "split.test: the sizes of the splits belong under task"),
+    ("split.pol", 5, 'split.pol: unknown key. Did you mean "pool"?'),
+    ("weak", [], "weak: the list is empty"),
+    ("weak.0", 7, "weak.0: found a number (7)"),
+    ("weak.0.modle", "x", 'weak.0.modle: unknown key. Did you mean "model"?'),
+    ("weak.0.fit", "prob", "weak.0.fit: found 'prob', which is not known. Did you mean \"probe\"?"),
+    ("weak.0.fit", {"kind": "probe", "fods": 3}, 'weak.0.fit.fods: unknown key. Did you mean "folds"?'),
+    ("weak.0.fit", {"kind": "probe", "folds": 1}, "weak.0.fit: folds must be at least 2, found 1"),
+    ("weak.0.fit", {"probe": {"strengths": [1, "a"]}}, "weak.0.fit.strengths.1: found 'a'"),
+    ("weak.0.precision", "fp16", "weak.0.precision: found 'fp16'"),
+    ("strong.0.fit.rank", 0, "strong.0.fit: rank must be at least 1, found 0"),
+    ("strong.0.fit.learning_rate", "fast", "strong.0.fit.learning_rate: found 'fast'"),
+    ("methods", "naive", "methods: found a text (naive), wanted a list"),
+    ("methods", [], "methods: found a list"),
+    ("methods.0", "naiv", "methods.0: found 'naiv', which is no method. Did you mean \"naive\"?"),
+    ("methods.1", {"confidence": {"alfa": 1}}, 'methods.1.confidence.alfa: unknown key. Did you mean "alpha"?'),
+    ("methods.1", {"confidence": 0.5}, "methods.1.confidence: found 0.5, wanted a mapping of settings"),
+    ("methods.2.labels.0", {"confidnt": {}}, 'methods.2.labels.0: "confidnt" is not known. Did you mean "confident"?'),
+    ("methods.2.labels.0.confident.keep", 0, "methods.2.labels.0"),
+    ("methods.2.labels", "confident", "methods.2.labels: found a text (confident), wanted a list of label steps"),
+    ("methods.2.objective", "nave", 'methods.2.objective: "nave" is not known. Did you mean "naive"?'),
+    ("methods.2.objective", "own.py:Own", "methods.2.objective: there is no file"),
+    ("methods.2", {"name": "half", "labels": []}, "methods.2.objective: the key is missing"),
+    ("methods.2.name", "naive", "methods.2: the name 'naive' is taken"),
+    ("methods.2.name", "../up", "methods.2.name: found '../up', wanted letters"),
+    ("seeds", 3, "seeds: found 3, wanted a list such as [0, 1, 2]"),
+    ("seeds", [0, 0], "seeds: found [0, 0]"),
+    ("seeds", [-1], "seeds: found [-1]"),
+    ("seeds", [2**32], "seeds: found [4294967296]"),
+    ("seeds", [0, "1"], "seeds.1: found '1'"),
+    ("controls", "yes", "controls: found 'yes'"),
+    ("metrics", ["acuracy"], "metrics.0: found 'acuracy', which is not known. Did you mean \"accuracy\"?"),
+    ("metrics", [], "metrics: the list is empty"),
+    ("study", "search", "study: found 'search'"),
+    ("name", "a/b", "name: found 'a/b'"),
+    ("name", 5, "name: found 5"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "value", "message"), WRONG, ids=[f"{path}={value!r}"[:60] for path, value, _ in WRONG])
+def test_what_is_wrong_is_said_with_its_place(
+    path: str, value: Any, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "e.yaml"
+    file.write_text(yaml.safe_dump(with_value(path, value)), "utf-8")
+    command = ["run", str(file), "--store", str(tmp_path / "store"), "--runs", str(tmp_path / "runs")]
+    assert run_command(command) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"trimtab: {message}"), captured.err
+    assert captured.err.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e.yaml"]
+
+
+@pytest.mark.parametrize("key", ["name", "task", "weak", "strong", "methods"])
+def test_a_missing_key(key: str) -> None:
+    with pytest.raises(ExperimentError, match=f"^{key}: the key is missing"):
+        parse({name: value for name, value in GOOD.items() if name != key}, Path())
+
+
+@pytest.mark.parametrize("name", CONTROL_NAMES)
+def test_a_method_named_like_a_control(name: str) -> None:
+    with pytest.raises(ExperimentError, match=rf"methods\.2\.name: '{name}' is a control's name"):
+        parse(with_value("methods.2.name", name), Path())
+
+
+FILES = [
+    (b"", "the file is empty"),
+    (b"# nothing\n", "the file is empty"),
+    (b"- 1\n- 2\n", "the experiment must be a mapping of keys to values, found a list"),
+    (b"just words", "the experiment must be a mapping of keys to values, found a text"),
+    (b"name: \xff\xfe", "byte 6 is not UTF-8; save the file as UTF-8"),
+    ("name: x".encode("utf-16"), "byte 0 is not UTF-8"),
+    (bytes(range(128)), "not valid YAML"),
+    (b"name: [1, 2", "not valid YAML"),
+    (b"a: 1\n---\nb: 2\n", "not valid YAML"),
+    (b"name: one\nseeds: [0]\nname: two\n", 'line 3: the key "name" stands twice (first in line 1); remove one'),
+    (b"task: {kind: file, kind: hub}\n", 'the key "kind" stands twice'),
+    (b"? [a, b]\n: 1\n", "a key must be a plain name"),
+    (b"name: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
+    (b"[" * 5000, "nested too deeply"),
+    (b"name: 2020-13-45\n", "not valid YAML"),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), FILES, ids=range(len(FILES)))
+def test_files_that_are_no_experiment(
+    content: bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "e.yaml").write_bytes(content)
+    assert run_command(["plan", str(tmp_path / "e.yaml"), "--store", str(tmp_path / "store")]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "store").exists()
+
+
+def test_no_file_or_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path, message in ((tmp_path / "none.yaml", "does not exist"), (tmp_path, "is a folder")):
+        assert run_command(["run", str(path)]) == 2
+        assert capsys.readouterr().err == f"trimtab: {path}: the experiment file {message}; give the path of a YAML file\n"
+
+
+def test_yaml_numbers_and_merges(tmp_path: Path) -> None:
+    numbers = parse_yaml("[1e-5, 1E5, 1.5e3, -2e-3, .5e1, 1_000, 0.1, 1e5x]")
+    assert numbers == [1e-5, 1e5, 1500.0, -2e-3, 5.0, 1000, 0.1, "1e5x"]
+    assert parse_yaml("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}")["b"] == {"x": 1, "y": 3}
+    (tmp_path / "bom.yaml").write_bytes(b"\xef\xbb\xbfname: x\n")
+    assert read_yaml(tmp_path / "bom.yaml")[0] == {"name": "x"}
+
+
+SETS = [
+    ("seeds=[5]", lambda v: v["seeds"] == [5]),
+    ("strong.0.fit.learning_rate=1e-5", lambda v: v["strong"][0]["fit"]["learning_rate"] == 1e-5),
+    ("methods.0=confidence", lambda v: v["methods"][0] == "confidence"),
+    ("metrics=[auroc]", lambda v: v["metrics"] == ["auroc"]),
+    ("task.prompt=a=b {text}", lambda v: v["task"]["prompt"] == "a=b {text}"),
+    ("split.pool=null", lambda v: v["split"]["pool"] is None),
+]
+
+
+@pytest.mark.parametrize(("text", "holds"), SETS, ids=[text for text, _ in SETS])
+def test_good_overrides(text: str, holds: Any) -> None:
+    values = copy.deepcopy(GOOD)
+    override(values, text)
+    assert holds(values)
+    assert values != GOOD
+
+
+BAD_SETS = [
+    ("seeds", "--set: found 'seeds', wanted path.to.value=VALUE"),
+    ("=3", "--set: found '=3', wanted path.to.value=VALUE"),
+    ("seeds=[0", "--set seeds: not valid YAML"),
+    ("sed=[0]", 'sed: unknown key. Did you mean "seeds"?'),
+    ("weak.1.model=x", "--set weak.1: found '1', wanted a position from 0 to 0"),
+    ("weak.-1.model=x", "--set weak.-1: found '-1', wanted a position from 0 to 0"),
+    ("weak.\N{SUPERSCRIPT TWO}=x", "wanted a position from 0 to 0"),
+    ("task.kind.x=1", "--set task.kind.x: task.kind is a single value, not a mapping or list"),
+    ("strong.0.fit.rank=many", "strong.0.fit.rank: found 'many'"),
+    ("seeds=.nan", "seeds: found nan"),
+    ("name=a b", "name: found 'a b'"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_SETS, ids=[text for text, _ in BAD_SETS])
+def test_bad_overrides(text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "e.yaml"
+    file.write_text(yaml.safe_dump(GOOD))
+    assert run_command(["run", str(file), "--store", str(tmp_path / "store"), "--set", text]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "store").exists()
+
+
+def test_overrides_are_kept_with_the_text(tmp_path: Path) -> None:
+    (tmp_path / "e.yaml").write_text(yaml.safe_dump(GOOD))
+    found = load(tmp_path / "e.yaml", ["seeds=[7]", "metrics=[auroc]"])
+    assert (found.seeds, found.metrics) == ((7,), ("auroc",))
+    assert found.text.endswith("# overrides: seeds=[7] metrics=[auroc]\n")
+
+
+OWN = {
+    "NotAnObjective": ("methods.0.objective", "is not an objective"),
+    "NotADataclass": ("methods.0.objective", "is not a dataclass; decorate it"),
+    "Choosy": ("methods.0.objective", "alpha must be small"),
+    "OddTypes": ("methods.0.objective", "the types of OddTypes's settings cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_users_class_of_the_wrong_kind(name: str, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("""
+from __future__ import annotations
+from dataclasses import dataclass
+from trimtab.objectives.naive import Naive
+
+@dataclass(frozen=True)
+class NotAnObjective:
+    alpha: float = 1.0
+
+class NotADataclass:
+    pass
+
+@dataclass(frozen=True)
+class Choosy(Naive):
+    def __post_init__(self):
+        raise TypeError("alpha must be small")
+
+@dataclass(frozen=True)
+class OddTypes(Naive):
+    alpha: Nowhere = 1.0
+""")
+    place, message = OWN[name]
+    with pytest.raises(ExperimentError, match=message) as caught:
+        parse({**GOOD, "methods": [{"name": "own", "objective": f"own.py:{name}"}]}, tmp_path)
+    assert str(caught.value).startswith(place)
+
+
+def test_a_users_label_step_and_task_of_the_wrong_kind(tmp_path: Path) -> None:
+    text = "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Empty:\n    keep: float = 0.5\n"
+    (tmp_path / "own.py").write_text(text)
+    with pytest.raises(ExperimentError, match=r"methods.0.labels.0: 'own.py:Empty' is not a label step"):
+        parse({**GOOD, "methods": [{"name": "own", "labels": ["own.py:Empty"], "objective": "naive"}]}, tmp_path)
+    with pytest.raises(ExperimentError, match=r"task.kind: 'own.py:Empty' is not a task"):
+        parse({**GOOD, "task": {"kind": "own.py:Empty"}}, tmp_path)
