@@ -2,8 +2,8 @@
 
     .venv/bin/python bench/demo.py [--quick]
 
-Needs the embedded assets (`trimtab assets fetch minilm-l6 smollm2-135m vader`). Goal: 5 minutes on two idle cores with native
-bf16, 3 GiB; a finished study again in under 3 s.
+Needs the embedded assets (`trimtab assets fetch minilm-l6 smollm2-135m vader`). Goal: 5 minutes on two idle cores with
+native bf16, 3 GiB; a finished study again in under 3 s.
 """
 
 from __future__ import annotations

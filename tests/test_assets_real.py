@@ -44,9 +44,7 @@ def test_vader_has_every_sentence_with_its_ratings() -> None:
         rows = (folder / f"{texts}_GroundTruth.txt").read_text("utf-8-sig").splitlines()
         rated = (folder / f"{texts}_anonDataRatings.txt").read_text("utf-8-sig").splitlines()
         assert len(rows) == len(rated) == count
-        assert {row.split("\t")[0] for row in rows} == {
-            row.split("\t")[0] for row in rated
-        }  # not in one order
+        assert {row.split("\t")[0] for row in rows} == {row.split("\t")[0] for row in rated}  # not in one order
         assert min(len(json.loads(row.split("\t")[3])) for row in rated) >= 14
 
 

@@ -14,9 +14,7 @@ from trimtab.errors import UsageError
 
 
 def test_importing_the_assets_imports_nothing_heavy() -> None:
-    heavy = (
-        "{'torch', 'transformers', 'gguf', 'tokenizers', 'pydantic', 'pandas', 'scipy', 'huggingface_hub'}"
-    )
+    heavy = "{'torch', 'transformers', 'gguf', 'tokenizers', 'pydantic', 'pandas', 'scipy', 'huggingface_hub'}"
     code = f"import sys, trimtab.assets; print(sorted({heavy} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

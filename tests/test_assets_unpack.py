@@ -51,9 +51,7 @@ def test_a_zip_name_cut_by_a_nul_is_refused(tmp_path: Path) -> None:
     _refused(tmp_path, content, "leads out")
 
 
-@pytest.mark.parametrize(
-    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE]
-)
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
 def test_a_tar_with_a_link_or_device_is_refused(tmp_path: Path, kind: bytes) -> None:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:

@@ -85,7 +85,9 @@ def test_a_full_disk_and_then_a_bigger_one(disk: Disk, stages: tuple[Stage, ...]
     inputs_made(store, stage)
     finished = list(store.artifacts())
     disk.leave(room)
-    with pytest.raises(StoreError, match=r"the disk is full: .* with [\d.]+ MB free. Finished stages are kept; make room"):
+    with pytest.raises(
+        StoreError, match=r"the disk is full: .* with [\d.]+ MB free. Finished stages are kept; make room"
+    ):
         perform(stage, store)
     assert list(store.artifacts()) == finished
     place = store.folder(stage.kind, stage.digest)
@@ -125,10 +127,10 @@ def test_a_read_only_store_can_be_read_and_says_that_it_cannot_be_written(
     disk.remount("ro")
     assert run_command(["ls", "--store", str(store.root)]) == 0
     assert capsys.readouterr().out.startswith("data ")
-    with pytest.raises(StoreError, match=r"cannot be written \(Read-only file system\); choose another folder with --store"):
+    with pytest.raises(
+        StoreError, match=r"cannot be written \(Read-only file system\); choose another folder with --store"
+    ):
         perform(split, store)
     with pytest.raises(StoreError, match="cannot be written"):
         Store.open(disk.folder / "new")
     disk.remount("rw")
-
-

@@ -36,7 +36,16 @@ def whole(models: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
 def test_every_kind_of_stage_is_killed(models: tuple[str, str]) -> None:
     stages = stages_of(*models)
     assert sorted(named(stages)) == sorted(name for group in GROUPS for name in group)
-    assert {stage.kind for stage in stages} == {"data", "split", "embed", "label", "select", "train", "predict", "compare"}
+    assert {stage.kind for stage in stages} == {
+        "data",
+        "split",
+        "embed",
+        "label",
+        "select",
+        "train",
+        "predict",
+        "compare",
+    }
 
 
 @pytest.mark.parametrize("names", GROUPS, ids=" ".join)

@@ -43,7 +43,18 @@ def write(folder: Path, values: dict[str, Any], **changes: Any) -> Path:
 def start(file: Path, store: Path, *more: str) -> subprocess.Popen[str]:
     """Start a real `trimtab run` in a process group of its own, as a terminal would."""
     return subprocess.Popen(
-        [sys.executable, "-m", "trimtab", "run", str(file), "--store", str(store), "--runs", str(file.parent / "runs"), *more],
+        [
+            sys.executable,
+            "-m",
+            "trimtab",
+            "run",
+            str(file),
+            "--store",
+            str(store),
+            "--runs",
+            str(file.parent / "runs"),
+            *more,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -99,7 +110,9 @@ def test_ctrl_c_and_then_again(
     assert "Traceback" not in err
     assert not any(Path(f"/proc/{child}").exists() for child in children)
     finished = artifacts(store)
-    assert not any(path.suffix == "" and not (path / "manifest.json").is_file() for path in store.glob("*/*") if path.is_dir())
+    assert not any(
+        path.suffix == "" and not (path / "manifest.json").is_file() for path in store.glob("*/*") if path.is_dir()
+    )
     assert not (file.parent / "runs").exists()
     again = run(parse(values, tmp_path), store=store)
     assert measured(dict(again.data)) == measured(undisturbed[0])
@@ -150,11 +163,23 @@ sys.exit(run_command(sys.argv[1:]))
 """
 
 
-def test_no_network_is_asked_for(values: dict[str, Any], undisturbed: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
+def test_no_network_is_asked_for(
+    values: dict[str, Any], undisturbed: tuple[dict[str, Any], Path], tmp_path: Path
+) -> None:
     tuned = {"kind": "tune", "rank": 2, "epochs": 1}
     strong = [*values["strong"], {"model": values["strong"][0]["model"], "fit": tuned}]
     file = write(tmp_path, values, strong=strong, methods=["naive"], metrics=["accuracy"])
-    command = [sys.executable, "-c", OFFLINE, "run", str(file), "--store", str(tmp_path / "store"), "--runs", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-c",
+        OFFLINE,
+        "run",
+        str(file),
+        "--store",
+        str(tmp_path / "store"),
+        "--runs",
+        str(tmp_path),
+    ]
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "TRANSFORMERS_"))}
     done = subprocess.run(command, capture_output=True, text=True, env=clean | {"OMP_NUM_THREADS": "1"}, check=False)
     assert done.returncode == 0, done.stderr
@@ -178,7 +203,9 @@ def test_a_model_that_is_not_there_is_known_before_anything_is_run(
     assert not (tmp_path / "store").exists()
 
 
-def test_weights_of_another_shape_fail_in_their_stage_and_the_rest_goes_on(values: dict[str, Any], tmp_path: Path) -> None:
+def test_weights_of_another_shape_fail_in_their_stage_and_the_rest_goes_on(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     for file in Path(values["strong"][0]["model"]).iterdir():
@@ -210,7 +237,9 @@ def test_labels_of_one_class(
     assert not list((tmp_path / "store").glob("embed/*/manifest.json"))
 
 
-def test_a_test_split_of_five_items_runs_with_wide_intervals_and_a_warning(values: dict[str, Any], tmp_path: Path) -> None:
+def test_a_test_split_of_five_items_runs_with_wide_intervals_and_a_warning(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
     results = run(parse(values | {"task": values["task"] | {"test": 5}}, tmp_path), store=tmp_path / "store")
     row = results.row("naive", "accuracy")
     assert row["n_test"] == 5
@@ -221,7 +250,6 @@ def test_a_test_split_of_five_items_runs_with_wide_intervals_and_a_warning(value
     assert results.table()
 
 
-@pytest.mark.xfail(strict=True, reason="the bootstrap of five right answers out of five has no width")
 def test_five_right_answers_of_five_have_a_wide_interval(values: dict[str, Any], tmp_path: Path) -> None:
     results = run(parse(values | {"task": values["task"] | {"test": 5}}, tmp_path), store=tmp_path / "store")
     student = results.row("naive", "accuracy")["student"]
@@ -240,7 +268,7 @@ class {name}(Naive):
 """
 
 BROKEN = {
-    "raises at import": ({"before": "1 / 0", "body": "pass"}, r'methods.0.objective: ".*own.py", line 4, raised ZeroDivision'),
+    "raises at import": ({"before": "1 / 0", "body": "pass"}, r'own.py", line 4, raised ZeroDivision'),
     "leaves Python": ({"before": "raise SystemExit(3)", "body": "pass"}, "raised SystemExit: 3"),
     "is not Python": ({"before": "def (", "body": "pass"}, "raised SyntaxError"),
     "lacks the class": ({"name": "Ownn", "body": "pass"}, r'has no class "Own". Did you mean "Ownn"\?'),
@@ -267,7 +295,7 @@ def test_an_objective_that_cannot_be_loaded(
     assert not (tmp_path / "store").exists()
 
 
-SHAPE = r"(?i)shape|both arguments to matmul|size mismatch"
+SHAPE = "returned the shape"
 RAISING = {
     "raises": ("raise KeyError('left out')", "KeyError: 'left out'"),
     "returns a mean": ("return cross_entropy(logits, labels).mean()", SHAPE),

@@ -191,12 +191,12 @@ def test_name_and_place_of_things_change_nothing(values: dict[str, Any], tmp_pat
 
 CHANGES: dict[str, tuple[Callable[[dict[str, Any]], dict[str, Any]], set[str]]] = {
     # what is changed: kinds that must be made again, all others must not
-    "a method's setting": (lambda v: {"methods": ["naive", {"confidence": {"alpha": 0.4}}, v["methods"][2]]}, {"train", "predict"}),
+    "a method's setting": (lambda v: {"methods": ["naive", {"confidence": {"alpha": 0.4}}, v["methods"][2]]}, {"train", "predict"}),  # noqa: E501
     "a label step": (
-        lambda v: {"methods": [*v["methods"][:2], {"name": "x", "labels": [{"confident": {"keep": 0.4}}], "objective": "naive"}]},
+        lambda v: {"methods": [*v["methods"][:2], {"name": "x", "labels": [{"confident": {"keep": 0.4}}], "objective": "naive"}]},  # noqa: E501
         {"label", "train", "predict"},
     ),
-    "one more method": (lambda v: {"methods": [*v["methods"], {"name": "y", "objective": {"confidence": {"alpha": 0.9}}}]}, {"train", "predict"}),
+    "one more method": (lambda v: {"methods": [*v["methods"], {"name": "y", "objective": {"confidence": {"alpha": 0.9}}}]}, {"train", "predict"}),  # noqa: E501
     "metrics": (lambda v: {"metrics": ["auroc"]}, set()),
     "the strong model's layer": (
         lambda v: {"strong": [v["strong"][0] | {"layer": 1}]}, {"embed", "select", "train", "predict"},
@@ -212,7 +212,9 @@ def test_a_change_makes_only_what_depends_on_it(values: dict[str, Any], tmp_path
     assert set(kinds(after, before)) == {"compare"} | wanted
 
 
-def test_another_method_leaves_the_weak_model_its_labels_and_the_activations(values: dict[str, Any], tmp_path: Path) -> None:
+def test_another_method_leaves_the_weak_model_its_labels_and_the_activations(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
     before = stages_of(values, tmp_path, methods=["naive"], controls=False)
     after = stages_of(values, tmp_path, methods=[{"confidence": {"alpha": 0.3}}], controls=False)
     made = [stage for digest, stage in after.items() if digest not in before]
@@ -252,7 +254,9 @@ def test_data_counts_by_its_bytes(values: dict[str, Any], tmp_path: Path) -> Non
     assert not set(after) & set(before)
 
 
-def test_precision_and_device_are_part_of_activations(values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_precision_and_device_are_part_of_activations(
+    values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     strong = values["strong"][0] | {"precision": "fp32"}
     before = stages_of(values, tmp_path, strong=[strong])
     assert "embed" in kinds(stages_of(values, tmp_path, strong=[strong | {"precision": "bf16"}]), before)

@@ -21,7 +21,7 @@ GOOD: dict[str, Any] = {
     "split": {"pool": 200},
     "weak": [{"model": "minilm-l6", "fit": "probe"}],
     "strong": [{"model": "smollm2-135m", "fit": {"kind": "tune", "rank": 4}}],
-    "methods": ["naive", {"confidence": {"alpha": 0.5}}, {"name": "half", "labels": [{"confident": {"keep": 0.5}}], "objective": "naive"}],
+    "methods": ["naive", {"confidence": {"alpha": 0.5}}, {"name": "half", "labels": [{"confident": {"keep": 0.5}}], "objective": "naive"}],  # noqa: E501
     "seeds": [0, 1],
 }  # fmt: skip
 
@@ -99,7 +99,9 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "value", "message"), WRONG, ids=[f"{path}={value!r}"[:60] for path, value, _ in WRONG])
+@pytest.mark.parametrize(
+    ("path", "value", "message"), WRONG, ids=[f"{path}={value!r}"[:60] for path, value, _ in WRONG]
+)
 def test_what_is_wrong_is_said_with_its_place(
     path: str, value: Any, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,7 +162,9 @@ def test_files_that_are_no_experiment(
 def test_no_file_or_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path, message in ((tmp_path / "none.yaml", "does not exist"), (tmp_path, "is a folder")):
         assert run_command(["run", str(path)]) == 2
-        assert capsys.readouterr().err == f"trimtab: {path}: the experiment file {message}; give the path of a YAML file\n"
+        assert (
+            capsys.readouterr().err == f"trimtab: {path}: the experiment file {message}; give the path of a YAML file\n"
+        )
 
 
 def test_yaml_numbers_and_merges(tmp_path: Path) -> None:

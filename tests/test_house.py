@@ -1,4 +1,4 @@
-"""The shape of the house: imports point one way, planning needs no heavy package, every public thing says what it is."""
+"""The shape of the house: imports point one way, planning needs nothing heavy, every public thing says what it is."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_every_module_can_be_imported_where_no_gpu_is_visible() -> None:
         for path in MODULES
         if path.name != "__main__.py"
     ]
-    code = "import importlib; [importlib.import_module(name) for name in %r]" % names
+    code = f"import importlib; [importlib.import_module(name) for name in {names!r}]"
     environment = {"CUDA_VISIBLE_DEVICES": "", "PATH": "", "HOME": "/nonexistent"}
     subprocess.run([sys.executable, "-W", "error::DeprecationWarning:trimtab", "-c", code], check=True, env=environment)
 

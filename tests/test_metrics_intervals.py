@@ -60,9 +60,7 @@ def test_coverage_of_a_paired_accuracy_difference():
         difficulty = rng.normal(size=n_items)
         scores = []
         for shift in (1.0, 0.7):
-            latent = (
-                shift + difficulty + rng.normal(0, 0.15, (n_seeds, 1)) + rng.normal(size=(n_seeds, n_items))
-            )
+            latent = shift + difficulty + rng.normal(0, 0.15, (n_seeds, 1)) + rng.normal(size=(n_seeds, n_items))
             correct = (latent > 0).astype(float)
             scores.append(Scores(correct.mean(1), weights @ correct.T))
         interval = difference_interval(*scores, drawn)
@@ -106,10 +104,7 @@ def test_crossed_interval_restated():
     noise = np.mean([np.var(draws[:, s] - draws.mean(1)) for s in range(6)]) * 6 / 5
     kept = max(0.25, 1 - noise / np.var(point, ddof=1))
     c = np.sqrt(6 / 5 * kept) * 2.570581835636314 / 1.959963984540054  # t with 5 degrees of freedom, normal
-    means = [
-        draws[d].mean() + c * (np.repeat(point, drawn.seed_weights[d]).mean() - point.mean())
-        for d in range(300)
-    ]
+    means = [draws[d].mean() + c * (np.repeat(point, drawn.seed_weights[d]).mean() - point.mean()) for d in range(300)]
     found = mean_interval(scores, drawn)
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=1e-12)
     assert found.method == "crossed"
@@ -169,9 +164,7 @@ def test_mostly_undefined_draws_have_no_ends():
     drawn = resample(None, 3, 1)
     scores = score(METRICS["auroc"], np.eye(3)[None], np.arange(3), drawn)
     found = mean_interval(scores, drawn)
-    assert scores.undefined_draws == pytest.approx(
-        2000 * 21 / 27, abs=60
-    )  # all 3 of 3 drawn with chance 3! / 27
+    assert scores.undefined_draws == pytest.approx(2000 * 21 / 27, abs=60)  # all 3 of 3 drawn with chance 3! / 27
     assert (found.mean, found.low, found.high) == (1.0, None, None)
     assert "undefined" in found.reason
 
@@ -240,7 +233,5 @@ def test_bounds_come_from_the_metric():
 
     drawn = resample(None, 30, 2, draws=50)
     metric = Metric("loss", negative, True, True, "Loss", bounds=(-1.0, 0.0))
-    found = mean_interval(
-        score(metric, *binary(np.random.default_rng(0).random((2, 30)) < 0.5), drawn), drawn
-    )
+    found = mean_interval(score(metric, *binary(np.random.default_rng(0).random((2, 30)) < 0.5), drawn), drawn)
     assert -1 <= found.low <= found.high <= 0

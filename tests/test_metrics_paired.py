@@ -143,9 +143,7 @@ def test_resolvable_gap_is_where_half_of_the_studies_pass():
     drawn = resample(None, n_items, 1, draws=300)
     passed = 0
     for _ in range(300):
-        difference = (rng.random(n_items) < 0.8 + gap / 2).astype(float) - (
-            rng.random(n_items) < 0.8 - gap / 2
-        )
+        difference = (rng.random(n_items) < 0.8 + gap / 2).astype(float) - (rng.random(n_items) < 0.8 - gap / 2)
         passed += np.quantile(drawn.item_weights @ difference, 0.025) > 0
     assert passed / 300 == pytest.approx(0.5, abs=0.1)
 

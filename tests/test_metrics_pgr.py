@@ -27,9 +27,7 @@ def with_accuracy(accuracies, n_items: int, seed: int):
 def study(weak, student, ceiling, n_items=2000, draws=1000):
     """Return the scores of three roles, each a list of accuracies per seed, and their resample."""
     drawn = resample(None, n_items, len(weak), draws=draws)
-    roles = [
-        score(ACCURACY, *with_accuracy(a, n_items, i), drawn) for i, a in enumerate((weak, student, ceiling))
-    ]
+    roles = [score(ACCURACY, *with_accuracy(a, n_items, i), drawn) for i, a in enumerate((weak, student, ceiling))]
     return *roles, drawn
 
 

@@ -37,9 +37,7 @@ def test_order_of_items_does_not_matter(name, case):
     seed, items, classes, ties = case
     probabilities, gold = some_predictions(seed, items, classes, ties=ties)
     order = np.random.default_rng(seed + 1).permutation(items)
-    assert value(name, probabilities[order], gold[order]) == pytest.approx(
-        value(name, probabilities, gold), abs=1e-12
-    )
+    assert value(name, probabilities[order], gold[order]) == pytest.approx(value(name, probabilities, gold), abs=1e-12)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -70,9 +68,7 @@ def test_renaming_classes_changes_nothing(name):
     probabilities, gold = some_predictions(4, 60, 3)
     order = np.array([2, 0, 1])
     renamed = np.argsort(order)[gold]
-    assert value(name, probabilities[:, order], renamed) == pytest.approx(
-        value(name, probabilities, gold), abs=1e-12
-    )
+    assert value(name, probabilities[:, order], renamed) == pytest.approx(value(name, probabilities, gold), abs=1e-12)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -87,9 +83,7 @@ def test_agrees_with_scikit_learn(classes, ties):
     assert value("balanced_accuracy", probabilities, gold) == pytest.approx(
         balanced_accuracy_score(gold, answer), abs=1e-12
     )
-    assert value("macro_f1", probabilities, gold) == pytest.approx(
-        f1_score(gold, answer, average="macro"), abs=1e-12
-    )
+    assert value("macro_f1", probabilities, gold) == pytest.approx(f1_score(gold, answer, average="macro"), abs=1e-12)
     assert value("auroc", probabilities, gold) == pytest.approx(
         roc_auc_score(gold, scores, multi_class="ovr"), abs=1e-12
     )
@@ -104,9 +98,7 @@ def test_auroc_counts_pairs():
             pair = weights[i] * weights[j]
             total += pair
             wins += pair * (1.0 if s[i] > s[j] else 0.5 if s[i] == s[j] else 0.0)
-    assert METRICS["auroc"].function(probabilities, gold, weights[None])[0] == pytest.approx(
-        wins / total, abs=1e-12
-    )
+    assert METRICS["auroc"].function(probabilities, gold, weights[None])[0] == pytest.approx(wins / total, abs=1e-12)
 
 
 def test_ece_by_hand():
@@ -140,9 +132,7 @@ def test_calibration_curve_gives_the_ece(items, ties):
 
 def test_brier_of_two_classes_is_the_squared_error():
     probabilities, gold = some_predictions(8, 30, 2)
-    assert value("brier", probabilities, gold) == pytest.approx(
-        np.mean((probabilities[:, 1] - gold) ** 2), abs=1e-12
-    )
+    assert value("brier", probabilities, gold) == pytest.approx(np.mean((probabilities[:, 1] - gold) ** 2), abs=1e-12)
 
 
 @pytest.mark.parametrize("name", ["balanced_accuracy", "macro_f1", "auroc"])

@@ -150,6 +150,15 @@ def test_every_part_of_a_full_result_is_on_the_page():
         assert words in text, words
 
 
+def test_an_item_of_several_methods_is_shown_once():
+    results = example.results()
+    again = [entry | {"key": "w0/s0/confidence/accuracy"} for entry in results["examples"]]
+    results["examples"] += again
+    text = Page(render(results)).text
+    assert text.count("movie-1000") == 1
+    assert "method naive item movie-1000" in text
+
+
 def test_costs_add_up():
     text = Page(render(example.results())).text
     # 15 fits of 1.7 s, 5 labellings of 0.1 s, 15 predictions of 0.2 s, 4.2 s of comparison; 204.1 s cached

@@ -89,7 +89,10 @@ def test_json_is_replaced_whole_and_never_holds_nan(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"schema": 2}', "schema 2, this version reads up to 1; upgrade trimtab or choose another folder with --store"),
+        (
+            '{"schema": 2}',
+            "schema 2, this version reads up to 1; upgrade trimtab or choose another folder with --store",
+        ),
         ('{"schema": "x"}', "no schema number"),
         ("[1]", "no schema number"),
         ("{", "not JSON"),
@@ -178,7 +181,7 @@ def test_errors_of_the_stage_itself_are_passed_on(store: Store, error: Exception
 def test_a_refused_file_of_the_store_is_a_store_error(store: Store) -> None:
     inside = store.root / "kind" / ("ef" * 32 + ".out") / "x"
     for error in (PermissionError(errno.EACCES, "denied", str(inside)), OSError(errno.EROFS, "read-only")):
-        with pytest.raises(StoreError, match="cannot be written .*choose another folder with --store"):
+        with pytest.raises(StoreError, match=r"cannot be written .*choose another folder with --store"):
             fail(store, error)
 
 

@@ -73,10 +73,7 @@ def test_ids_do_not_depend_on_the_order_of_rows_nor_on_other_rows(tmp_path: Path
 
 def test_own_ids_and_own_splits(tmp_path: Path) -> None:
     names = ["supervisor"] * 10 + ["transfer"] * 10 + ["test"] * 10
-    rows = [
-        {"key": k, "text": f"number {k} of thirty", "label": k % 2, "part": name}
-        for k, name in enumerate(names)
-    ]
+    rows = [{"key": k, "text": f"number {k} of thirty", "label": k % 2, "part": name} for k, name in enumerate(names)]
     items = File(written(tmp_path, "csv", rows), id="key", split="part").read()
     assert items.ids == tuple(map(str, range(30)))
     members = draw(fix_pool(items, SplitSettings()), SplitSettings(), 0)
@@ -192,9 +189,7 @@ def test_bytes_that_are_not_utf_8(tmp_path: Path, ending: str) -> None:
 
 
 def test_a_label_outside_the_classes(tmp_path: Path) -> None:
-    path = written(
-        tmp_path, "csv", [{"text": f"t{k}", "label": name} for k, name in enumerate(("pos", "neg", "poss"))]
-    )
+    path = written(tmp_path, "csv", [{"text": f"t{k}", "label": name} for k, name in enumerate(("pos", "neg", "poss"))])
     with pytest.raises(TaskError, match=r'line 4, column "label": found label "poss".*Did you mean "pos"'):
         File(path, classes=("neg", "pos")).read()
     with pytest.raises(TaskError, match='class "none" of the setting "classes" has no items'):

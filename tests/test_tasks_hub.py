@@ -81,9 +81,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     DatasetDict({"train": part(0, 10), "validation": part(10, 4)}).save_to_disk(tmp_path / "saved")
     with pytest.raises(TaskError, match=r'has no part "valid". Did you mean "validation"'):
         hub(tmp_path / "saved", parts=("valid",)).read()
-    with pytest.raises(
-        TaskError, match=r'part train has no column "target_", .*"label".*Did you mean "target"'
-    ):
+    with pytest.raises(TaskError, match=r'part train has no column "target_", .*"label".*Did you mean "target"'):
         Hub(str(tmp_path / "saved"), text="sentence", label="target_").read()
     with pytest.raises(TaskError, match='"validation" is not a split'):
         hub(tmp_path / "saved", parts=("train", "validation")).read()
@@ -117,7 +115,5 @@ def test_a_hub_id_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     for ask in (Hub("nobody/nothing").read, Hub("nobody/nothing").fingerprint):
-        with pytest.raises(
-            TaskError, match=r'"nobody/nothing" cannot be loaded.*check path, config and revision'
-        ):
+        with pytest.raises(TaskError, match=r'"nobody/nothing" cannot be loaded.*check path, config and revision'):
             ask()

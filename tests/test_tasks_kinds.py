@@ -48,9 +48,7 @@ def test_an_unknown_kind_names_the_nearest() -> None:
 
 def test_kinds_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("theirs", "trimtab.tasks.synthetic:Synthetic", "trimtab.tasks")
-    monkeypatch.setattr(
-        trimtab.tasks, "entry_points", lambda group: [point] if group == "trimtab.tasks" else []
-    )
+    monkeypatch.setattr(trimtab.tasks, "entry_points", lambda group: [point] if group == "trimtab.tasks" else [])
     assert resolve("theirs") is Synthetic
 
 
@@ -200,7 +198,5 @@ def test_product_sentences_are_grouped_by_review() -> None:
     settings = SplitSettings(700, 700, 700)
     pool = fix_pool(items, settings)
     members = draw(pool, settings, 0)
-    reviews = [
-        {one.split("_")[0] for one in side} for side in (members.supervisor, members.transfer, members.test)
-    ]
+    reviews = [{one.split("_")[0] for one in side} for side in (members.supervisor, members.transfer, members.test)]
     assert not (reviews[0] & reviews[1] or reviews[0] & reviews[2] or reviews[1] & reviews[2])

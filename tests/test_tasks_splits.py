@@ -126,9 +126,7 @@ def test_groups_templates_and_near_duplicates_never_straddle(seed: int, size: in
         texts,
         random.integers(0, 2, size=150).tolist(),
         groups=tuple(f"g{k}" for k in random.integers(0, 150 // size, size=150)),
-        templates=tuple(f"t{k}" for k in random.integers(0, 100, size=150))
-        if templates and size == 1
-        else None,
+        templates=tuple(f"t{k}" for k in random.integers(0, 100, size=150)) if templates and size == 1 else None,
     )
     settings_ = SplitSettings(12, 10, 8)
     try:
@@ -200,9 +198,7 @@ def test_too_few_items_says_the_numbers_and_the_ways_out() -> None:
 
 
 def test_one_large_group_is_named_as_the_reason() -> None:
-    items = made(
-        distinct(100), [k % 2 for k in range(100)], groups=("all",) * 60 + tuple(f"g{k}" for k in range(40))
-    )
+    items = made(distinct(100), [k % 2 for k in range(100)], groups=("all",) * 60 + tuple(f"g{k}" for k in range(40)))
     with pytest.raises(TaskError, match=r"largest set of related items .* has 60"):
         fix_pool(items, SplitSettings(30, 30, 41))
 
@@ -211,9 +207,7 @@ def test_groups_that_leave_too_few_for_the_transfer_split() -> None:
     items = made(distinct(90), [k % 2 for k in range(90)], groups=tuple(f"g{k // 30}" for k in range(90)))
     settings_ = SplitSettings(31, 20, 30)
     pool = fix_pool(items, settings_)
-    with pytest.raises(
-        TaskError, match=r"transfer split of seed 0: found 0, wanted 20.*related to one of these"
-    ):
+    with pytest.raises(TaskError, match=r"transfer split of seed 0: found 0, wanted 20.*related to one of these"):
         draw(pool, settings_, 0)
 
 
@@ -286,9 +280,7 @@ def test_own_splits_without_a_test_split() -> None:
 
 def test_a_pool_that_is_too_small_for_the_own_train_split() -> None:
     items = made(distinct(40), [k % 2 for k in range(40)], splits=("test",) * 10 + ("train",) * 30)
-    with pytest.raises(
-        TaskError, match=r"split\.pool is 20, .* leaves 10 to draw from; wanted 20.* at least 30"
-    ):
+    with pytest.raises(TaskError, match=r"split\.pool is 20, .* leaves 10 to draw from; wanted 20.* at least 30"):
         fix_pool(items, SplitSettings(supervisor=10, transfer=10, pool=20))
     with pytest.raises(TaskError, match="found 30, wanted 40"):
         fix_pool(items, SplitSettings(supervisor=20, transfer=20))

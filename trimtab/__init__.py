@@ -1,9 +1,9 @@
 """Trimtab: the workbench for weak-to-strong alignment of language models.
 
-    import trimtab as tt
-    results = tt.run(tt.load("experiment.yaml"))
-    print(results.table())
-    results.report("out.html")
+import trimtab as tt
+results = tt.run(tt.load("experiment.yaml"))
+print(results.table())
+results.report("out.html")
 """
 
 from __future__ import annotations

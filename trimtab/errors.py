@@ -1,14 +1,14 @@
 """The exception tree. Every message says what was found, what was wanted and what to do.
 
-    TrimtabError
-    ├── UsageError            the caller asked for something that cannot be       exit code 2
-    │   ├── ExperimentError   a key or value of the experiment file               exit code 2
-    │   └── TaskError         a row, column or label of a data set                exit code 2
-    ├── AssetError            a pinned download, its hash, its archive            exit code 1
-    ├── ModelError            weights or a tokenizer that cannot be used          exit code 1
-    ├── FitError              a fit that cannot start or did not converge         exit code 1
-    ├── StoreError            the store on disk: schema, space, locks             exit code 1
-    └── StageError            a stage failed; names it and its log                exit code 1
+TrimtabError
+├── UsageError            the caller asked for something that cannot be       exit code 2
+│   ├── ExperimentError   a key or value of the experiment file               exit code 2
+│   └── TaskError         a row, column or label of a data set                exit code 2
+├── AssetError            a pinned download, its hash, its archive            exit code 1
+├── ModelError            weights or a tokenizer that cannot be used          exit code 1
+├── FitError              a fit that cannot start or did not converge         exit code 1
+├── StoreError            the store on disk: schema, space, locks             exit code 1
+└── StageError            a stage failed; names it and its log                exit code 1
 """
 
 from __future__ import annotations

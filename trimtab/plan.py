@@ -83,9 +83,7 @@ class _Seed:
             labels = LabelStepped(labels, step)
         return labels
 
-    def fitted(
-        self, learner: Learner, method: Method, labels: Stage, parts: tuple[str, ...] = ("test",)
-    ) -> _Fitted:
+    def fitted(self, learner: Learner, method: Method, labels: Stage, parts: tuple[str, ...] = ("test",)) -> _Fitted:
         """A learner trained by a method on labels, with its predictions on some splits."""
         told = self.stepped(labels, method)
         if isinstance(learner.fit, Probe):

@@ -84,7 +84,9 @@ class Results:
                 parts = {**one["predictions"], **one["labels"]}
                 for role, digest in parts.items():
                     kind = "label" if role.endswith("labels") else "predict"
-                    source = store.folder(kind, digest) / ("labels.parquet" if kind == "label" else "predictions.parquet")
+                    source = store.folder(kind, digest) / (
+                        "labels.parquet" if kind == "label" else "predictions.parquet"
+                    )
                     path = target / f"{row['weak']}-{row['strong']}-{row['method']}-{role}-seed{one['seed']}.parquet"
                     if path not in written:
                         shutil.copyfile(source, path)

@@ -1,11 +1,11 @@
 """A folder per digest. Nothing else knows how results lie on disk.
 
-    store/
-      store.json                       schema of the store
-      <kind>/<digest>/manifest.json    a finished artifact; the manifest is written last, then the folder is renamed
-      <kind>/<digest>.work/            what an unfinished stage can go on from
-      <kind>/<digest>.out/             what a stage is writing now
-      <kind>/<digest>.lock             held by the process that works on it
+store/
+  store.json                       schema of the store
+  <kind>/<digest>/manifest.json    a finished artifact; the manifest is written last, then the folder is renamed
+  <kind>/<digest>.work/            what an unfinished stage can go on from
+  <kind>/<digest>.out/             what a stage is writing now
+  <kind>/<digest>.lock             held by the process that works on it
 """
 
 from __future__ import annotations

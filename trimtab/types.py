@@ -90,7 +90,8 @@ class ModelSpec:
     padding: Literal["right", "left"] = "right"
     """Side on which a batch is filled; results agree within 1e-3 in fp32."""
     template: str | None = None
-    """Text given to the model, with `{text}` once; none = the task's prompt for causal models, `{text}` for encoders."""
+    """Text given to the model, with `{text}` once; none = the task's prompt for causal models, the bare text for
+    encoders."""
     max_tokens: int = 512
     """Longest input in tokens (also capped by the model's context); the end of `{text}` is cut and counted, never
     the template around it."""

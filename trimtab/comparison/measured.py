@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -67,7 +68,7 @@ def terciles(values: Float[Array, "items"]) -> list[tuple[str, Bool[Array, "item
     """Return up to three parts of equal size by value, each with the range it covers; ties stay together."""
     edges = np.unique(np.quantile(values, [0, 1 / 3, 2 / 3, 1]))
     parts = []
-    for i, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for i, (low, high) in enumerate(pairwise(edges)):
         inside = (values >= low) & ((values < high) if i < len(edges) - 2 else (values <= high))
         parts.append((f"{low:.2f} to {high:.2f}", inside))
     return parts if len(parts) > 1 else []

@@ -76,7 +76,9 @@ def _fit_warnings(fits: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]
     for key, facts in fits.items():
         edge = sorted({one["strength"] for one in facts if one.get("strength_at_edge")})
         if edge:
-            text = f"The chosen penalty {edge} is at the edge of the grid: a better one may lie outside; widen strengths."
+            text = (
+                f"The chosen penalty {edge} is at the edge of the grid: a better one may lie outside; widen strengths."
+            )
             found.append({"code": "strength_edge", "row": key, "text": text})
         if any(one.get("converged") is False for one in facts):
             text = "A fit stopped at max_steps before its gradient was small; raise max_steps or the penalty."

@@ -140,7 +140,9 @@ def labels_json(measured: Measured, row: Row) -> dict[str, Any]:
         "kept": round(float(np.mean([one.sum() for one in kept]))) if told else 0,
         "gold": round(float(np.mean([one.sum() for one in kept]))) if oracle else 0,
         "weak_accuracy": over_seeds([_right(measured, one, np.ones(len(one.ids), bool)) for one in weak]),
-        "kept_accuracy": over_seeds([_right(measured, o, k) for o, k in zip(told, kept, strict=True)]) if told else None,
+        "kept_accuracy": over_seeds([_right(measured, o, k) for o, k in zip(told, kept, strict=True)])
+        if told
+        else None,
     }
 
 

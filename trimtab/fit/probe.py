@@ -26,6 +26,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from trimtab.errors import FitError
+from trimtab.fit.losses import losses_of_examples
 from trimtab.fit.probe_settings import Probe
 from trimtab.types import Array, Context, Objective
 
@@ -171,7 +172,8 @@ def _losses(design: _Design, targets: Tensor, objective: Objective, parameters: 
     """Return each run's weighted mean loss in nats at the end of its schedule."""
     logits = _logits(design, parameters)
     labels = targets.expand(logits.shape)
-    values = objective(logits, labels, Context(1.0, objective.statistics(logits, labels)))
+    context = Context(1.0, objective.statistics(logits, labels))
+    values = losses_of_examples(objective, logits, labels, context)
     return (values @ design.weights).tolist()
 
 
@@ -183,7 +185,8 @@ def _gradient(
     labels = targets.expand(logits.shape)
     context = Context(progress, objective.statistics(logits, labels))
     logits.requires_grad_(True)
-    (slope,) = torch.autograd.grad((objective(logits, labels, context) @ design.weights).sum(), logits)
+    values = losses_of_examples(objective, logits, labels, context)
+    (slope,) = torch.autograd.grad((values @ design.weights).sum(), logits)
     runs, items, classes = slope.shape
     flat = design.features.T @ slope.permute(1, 0, 2).reshape(items, runs * classes)
     return torch.cat([flat.reshape(-1, runs, classes).permute(1, 0, 2), slope.sum(1, keepdim=True)], 1)

@@ -26,6 +26,7 @@ from torch import Tensor
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from trimtab.errors import FitError
+from trimtab.fit.losses import losses_of_examples
 from trimtab.fit.prediction_buffer import PredictionBuffer
 from trimtab.fit.student import Student, build_student
 from trimtab.fit.tune_settings import Tune
@@ -71,7 +72,7 @@ class _ObjectiveTrainer(Trainer):
         items = inputs.pop("items").cpu()
         labels, weights = self.soft_labels[items], self.item_weights[items]
         logits = model(**inputs)
-        per_item = self.objective(logits, labels.to(logits.device), self.context)
+        per_item = losses_of_examples(self.objective, logits, labels.to(logits.device), self.context)
         batch_size = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
         loss = (weights.to(logits.device) * per_item).sum() / batch_size
         self.buffer.push(items, logits, labels)

@@ -80,9 +80,7 @@ def _share(
     return mean_interval(scores, resample)
 
 
-def share_scores(
-    event: Bool[Array, "seeds items"], among: Bool[Array, "seeds items"], resample: Resample
-) -> Scores:
+def share_scores(event: Bool[Array, "seeds items"], among: Bool[Array, "seeds items"], resample: Resample) -> Scores:
     """Return the share of items with the event among some items, per seed; nan where there are none."""
     hits = (event & among).T.astype(float)
     base = among.T.astype(float)

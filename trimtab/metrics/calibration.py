@@ -74,9 +74,7 @@ def calibration_curve(
     lengths = np.diff(starts, append=len(order))
     in_bin = np.repeat(_bin_of_runs(lengths[None].astype(float))[0], lengths)
     members = [np.flatnonzero(in_bin == b) for b in range(BINS)]
-    return tuple(
-        CalibrationBin(len(m), float(confidence[m].mean()), float(right[m].mean())) for m in members if len(m)
-    )
+    return tuple(CalibrationBin(len(m), float(confidence[m].mean()), float(right[m].mean())) for m in members if len(m))
 
 
 def _runs_of_confidence(

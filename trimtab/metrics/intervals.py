@@ -77,9 +77,7 @@ def mean_interval(scores: Scores, resample: Resample, level: float = LEVEL) -> I
     """Return the mean over seeds with its interval, in the metric's unit."""
     method = interval_method(scores)
     if np.isnan(scores.point).any():
-        return Interval(
-            None, None, None, level, method, "the metric is undefined here: a class has no test item"
-        )
+        return Interval(None, None, None, level, method, "the metric is undefined here: a class has no test item")
     mean = float(scores.point.mean())
     undefined = scores.undefined_draws
     if 2 * undefined > len(scores.draws):
@@ -91,8 +89,23 @@ def mean_interval(scores: Scores, resample: Resample, level: float = LEVEL) -> I
         share = seed_share(scores)
         low, high = percentiles(seed_mean_draws(scores, resample, share, level), level)
     low, high = (float(np.clip(end, *scores.bounds)) for end in (low, high))
+    low, high = _away_from_bound(low, high, scores.bounds, resample.n_groups, level)
     reason = " ".join(filter(None, (_few_seeds(scores), draws_left_out(scores)))) or None
     return Interval(mean, low, high, level, method, reason)
+
+
+def _away_from_bound(
+    low: float, high: float, bounds: tuple[float, float], n_groups: int, level: float
+) -> tuple[float, float]:
+    """Give an interval without width at the best or worst possible value the width of an exact binomial one.
+
+    Where n of n answers are right, no draw holds a wrong one; but a share of ((1 - level) / 2)^(1/n) would still
+    give n right ones with probability (1 - level) / 2 (Clopper & Pearson 1934, https://doi.org/10.1093/biomet/26.4.404).
+    """
+    if low != high or low not in bounds:
+        return low, high
+    width = (bounds[1] - bounds[0]) * (1 - ((1 - level) / 2) ** (1 / n_groups))
+    return (low, low + width) if low == bounds[0] else (high - width, high)
 
 
 def difference_interval(a: Scores, b: Scores, resample: Resample, level: float = LEVEL) -> Interval:
@@ -106,9 +119,7 @@ def interval_method(scores: Scores) -> IntervalMethod:
     return "items_only" if n_seeds == 1 else "crossed_t" if n_seeds < 5 else "crossed"
 
 
-def seed_mean_draws(
-    scores: Scores, resample: Resample, share: float, level: float = LEVEL
-) -> Float[Array, "draws"]:
+def seed_mean_draws(scores: Scores, resample: Resample, share: float, level: float = LEVEL) -> Float[Array, "draws"]:
     """Return a draw m_d of the seed mean per bootstrap draw; nan where the metric is undefined."""
     n_seeds = len(scores.point)
     items = scores.draws.mean(1)
@@ -188,8 +199,4 @@ def _few_seeds(scores: Scores) -> str | None:
     n_seeds = len(scores.point)
     if n_seeds == 1:
         return "One seed: the interval is over test items only and says nothing about another seed."
-    return (
-        f"{n_seeds} seeds: a t interval over seeds, combined with the items' variance."
-        if n_seeds < 5
-        else None
-    )
+    return f"{n_seeds} seeds: a t interval over seeds, combined with the items' variance." if n_seeds < 5 else None

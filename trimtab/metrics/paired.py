@@ -134,9 +134,7 @@ def mean_ranks(scores: Float[Array, "tasks methods"], *, higher_is_better: bool 
     (1.0, 2.25, 2.75)
     """
     if np.isnan(scores).any():
-        raise ValueError(
-            "mean_ranks needs a score of every method on every task; leave out the incomplete ones"
-        )
+        raise ValueError("mean_ranks needs a score of every method on every task; leave out the incomplete ones")
     from scipy.stats import rankdata
 
     ranks = rankdata(-scores if higher_is_better else scores, axis=1).mean(0)

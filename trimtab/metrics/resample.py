@@ -74,18 +74,14 @@ class Scores:
         return Scores(self.point * factor, self.draws * factor)
 
 
-def resample(
-    groups: Sequence[str] | None, n_items: int, n_seeds: int, draws: int = 2000, seed: int = 0
-) -> Resample:
+def resample(groups: Sequence[str] | None, n_items: int, n_seeds: int, draws: int = 2000, seed: int = 0) -> Resample:
     """Return the weights of `draws` bootstrap draws: whole groups of items, and seeds, with replacement.
 
     The same arguments give the same weights. Raises ValueError where there is nothing to resample or `groups`
     does not name one group per item.
     """
     if n_items < 1 or n_seeds < 1 or draws < 1:
-        raise ValueError(
-            f"resample needs at least one item, seed and draw, not {n_items}, {n_seeds} and {draws}"
-        )
+        raise ValueError(f"resample needs at least one item, seed and draw, not {n_items}, {n_seeds} and {draws}")
     if groups is not None and len(groups) != n_items:
         raise ValueError(f"resample got {len(groups)} groups for {n_items} items")
     names, group_of_item = np.unique(np.arange(n_items) if groups is None else groups, return_inverse=True)

@@ -23,6 +23,8 @@ class Grid:
     quiet: str = ""
     """A note that holds for every row and so needs no mark."""
     subtitle: str = ""
+    long_cells: bool = False
+    """Whether cells hold text that must wrap."""
 
 
 def flattened(block: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:

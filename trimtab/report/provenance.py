@@ -40,10 +40,11 @@ def model_grid(results: Results) -> Grid | None:
     models: Mapping[str, Mapping[str, Any]] = results.get("models") or {}
     if not models:
         return None
-    columns = {key: dict(flattened(entry)) for key, entry in models.items()}
+    weak_first = sorted(models, key=lambda key: (not key.startswith("w"), key))
+    columns = {key: dict(flattened(models[key])) for key in weak_first}
     names = dict.fromkeys(name for column in columns.values() for name in column)
     body = tuple((name, *(column.get(name, NONE) for column in columns.values())) for name in names)
-    return Grid("Models as used", ("", *map(printable, columns)), body)
+    return Grid("Models as used", ("", *map(printable, columns)), body, long_cells=True)
 
 
 def split_grid(results: Results) -> Grid | None:
@@ -120,7 +121,8 @@ def warning_texts(results: Results) -> list[str]:
 
 
 def examples(results: Results) -> list[tuple[str, list[Example], int]]:
-    """Return, for each kind of disagreement, its title, the shown items, and how many there are."""
+    """Return, for each kind of disagreement, its title, the shown items, and how many there are; an item that several
+    methods have in common is shown once, with the first of them."""
     classes = (results.get("task") or {}).get("classes") or ()
     every: Sequence[Mapping[str, Any]] = results.get("examples") or ()
     found = []
@@ -130,6 +132,7 @@ def examples(results: Results) -> list[tuple[str, list[Example], int]]:
             for e in every
             if bool(e.get("student_right")) == student_right and bool(e.get("weak_right")) == weak_right
         ]
+        its = list({str(entry.get("id")): entry for entry in reversed(its)}.values())[::-1]
         if its:
             found.append((title, [_example(results, one, classes) for one in its[:MOST_EXAMPLES]], len(its)))
     return found

@@ -89,6 +89,4 @@ def take(
     fewer."""
     if size >= len(members):
         return sorted(members)
-    return choose_grouped(
-        random, members, gold, group, largest_remainder(size, class_counts(gold, members, classes))
-    )
+    return choose_grouped(random, members, gold, group, largest_remainder(size, class_counts(gold, members, classes)))

@@ -44,13 +44,9 @@ def items_of(table: Table, columns: Columns, classes: Sequence[str] | None, prom
     texts = [text_of(table, row, columns.text) for row in table.rows]
     labels = [label_of(table, row, columns.label) for row in table.rows]
     names = classes_of(table, columns.label, labels, classes)
-    splits = (
-        None if columns.split is None else [own_split_of(table, row, columns.split) for row in table.rows]
-    )
+    splits = None if columns.split is None else [own_split_of(table, row, columns.split) for row in table.rows]
     groups = None if columns.group is None else [name_of(table, row, columns.group) for row in table.rows]
-    templates = (
-        None if columns.template is None else [name_of(table, row, columns.template) for row in table.rows]
-    )
+    templates = None if columns.template is None else [name_of(table, row, columns.template) for row in table.rows]
     if columns.id is None:
         ids = _content_ids(texts, labels, groups, templates, splits)
     else:
@@ -88,9 +84,7 @@ def _own_ids(table: Table, column: str) -> list[str]:
     return list(first)
 
 
-def _content_ids(
-    texts: Sequence[str], labels: Sequence[str], *others: Sequence[str | None] | None
-) -> list[str]:
+def _content_ids(texts: Sequence[str], labels: Sequence[str], *others: Sequence[str | None] | None) -> list[str]:
     """Return ids made from what an item says, so that neither the order of the rows nor new rows change them.
 
     Labels do not enter the id; rows that are equal otherwise are numbered in the order of their labels.

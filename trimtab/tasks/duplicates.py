@@ -129,9 +129,7 @@ def _grams(texts: Sequence[str]) -> tuple[Int[Array, "grams"], UInt64[Array, "gr
         words += [""] * (WORDS_PER_GRAM - len(words))
         flat += [vocabulary.setdefault(word, len(vocabulary)) for word in words]
         lengths.append(len(words))
-    codes = np.random.Generator(np.random.PCG64(8)).integers(2**64, size=len(vocabulary), dtype=np.uint64)[
-        flat
-    ]
+    codes = np.random.Generator(np.random.PCG64(8)).integers(2**64, size=len(vocabulary), dtype=np.uint64)[flat]
     windows = max(0, len(flat) - WORDS_PER_GRAM + 1)
     hashes = np.zeros(windows, dtype=np.uint64)
     for place in range(WORDS_PER_GRAM):

@@ -41,9 +41,7 @@ def read_table(path: Path, columns: Sequence[str], encoding: str) -> Table:
 def _text(path: Path, encoding: str) -> str:
     data = path.read_bytes()
     try:
-        return data.decode(
-            "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
-        )
+        return data.decode("utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding)
     except LookupError:
         raise TaskError(
             f'There is no encoding "{encoding}"; wanted a name that Python knows, such as utf-8 or cp1252.'
@@ -72,13 +70,10 @@ def _jsonl(path: Path, columns: Sequence[str], encoding: str) -> Table:
                 "one JSON object per line."
             ) from error
         except _RepeatedKeyError as error:
-            raise TaskError(
-                f'{path}, line {number}: found the key "{error}" twice; wanted each once.'
-            ) from None
+            raise TaskError(f'{path}, line {number}: found the key "{error}" twice; wanted each once.') from None
         if not isinstance(values, dict):
             raise TaskError(
-                f"{path}, line {number}: found a JSON {type(values).__name__}, wanted an object with the "
-                "columns."
+                f"{path}, line {number}: found a JSON {type(values).__name__}, wanted an object with the columns."
             )
         rows.append(Row(f"line {number}", values))
     names = dict.fromkeys(name for row in rows for name in row.values)
@@ -141,9 +136,7 @@ def _parquet(path: Path, columns: Sequence[str], encoding: str) -> Table:
             wanted = [name for name in names if name in columns]
             table = file.read(columns=wanted)
     except (pyarrow.ArrowException, OSError) as error:
-        raise TaskError(
-            f"{path} cannot be read as parquet: {error}. Check how it was written or copied."
-        ) from error
+        raise TaskError(f"{path} cannot be read as parquet: {error}. Check how it was written or copied.") from error
     values = [table.column(name).to_pylist() for name in wanted]
     rows = [
         Row(f"row {number}", dict(zip(wanted, row, strict=True)))

@@ -104,16 +104,12 @@ class Hub:
             raise self._cannot_load(error) from error
         if isinstance(found, Dataset):
             if self.parts != ("train",):
-                raise TaskError(
-                    f"{self.path} was saved as one part without a name; leave the setting parts out."
-                )
+                raise TaskError(f"{self.path} was saved as one part without a name; leave the setting parts out.")
             return {"train": found}
         parts = {str(name): part for name, part in found.items()}
         for name in self.parts:
             if name not in parts:
-                raise TaskError(
-                    f'{self.path} has no part "{name}".{did_you_mean(name, parts)} Set the task\'s parts.'
-                )
+                raise TaskError(f'{self.path} has no part "{name}".{did_you_mean(name, parts)} Set the task\'s parts.')
         return {name: parts[name] for name in self.parts}
 
     def _table(self, parts: dict[str, Dataset], columns: Columns) -> tuple[Table, tuple[str, ...] | None]:

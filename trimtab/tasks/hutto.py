@@ -70,8 +70,7 @@ def _columns(path: Path, count: int, text_column: int) -> dict[str, str]:
     """Return id -> one column; the lines are tab separated, end in CR LF, and one file starts with a BOM."""
     if not path.is_file():
         raise TaskError(
-            f"{path} does not exist, though the vader asset should have it. Fetch it: trimtab assets fetch "
-            "vader."
+            f"{path} does not exist, though the vader asset should have it. Fetch it: trimtab assets fetch vader."
         )
     found: dict[str, str] = {}
     for number, line in enumerate(path.read_text("utf-8-sig").split("\n"), start=1):
@@ -89,9 +88,7 @@ def _columns(path: Path, count: int, text_column: int) -> dict[str, str]:
 
 def _threshold_note(min_abs_mean: float, dropped: int, total: int) -> str:
     if min_abs_mean == 0:
-        return (
-            f"{dropped} of {total} items have a mean rating of exactly 0, hence no class, and were left out."
-        )
+        return f"{dropped} of {total} items have a mean rating of exactly 0, hence no class, and were left out."
     return (
         f"{dropped} of {total} items were left out because their mean rating lies within {min_abs_mean:g} "
         "of 0. That uses ground truth to drop the hard items: scores are higher than on all items, see the "

@@ -8,10 +8,7 @@ from typing import ClassVar
 from trimtab.tasks.hutto import check_threshold, read_snippets
 from trimtab.types import Items
 
-NOTES = (
-    "The set does not say which snippets come from one review: snippets of one review may fall into two "
-    "splits.",
-)
+NOTES = ("The set does not say which snippets come from one review: snippets of one review may fall into two splits.",)
 
 
 @dataclass(frozen=True)

@@ -42,9 +42,7 @@ def keep_own(found: Candidates, dropped: Counter[str], settings: SplitSettings) 
     if sides["train"]:
         usable = leaving(found, all_test, sides["train"], dropped)
         train = _part_of_pool(found, dropped, settings, usable, len(test_kept))
-        return make_pool(
-            found, dropped, test_kept, train, unused=len(usable) - len(train) + len(test) - len(test_kept)
-        )
+        return make_pool(found, dropped, test_kept, train, unused=len(usable) - len(train) + len(test) - len(test_kept))
     if settings.pool is not None:
         raise TaskError(
             f"split.pool is {settings.pool}, but the data set names its own supervisor and transfer split, "

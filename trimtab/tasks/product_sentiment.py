@@ -41,9 +41,7 @@ class ProductSentiment:
         """Return the items beyond the threshold, in the order of the asset."""
         from trimtab.assets import path
 
-        return read_snippets(
-            path("vader"), "amazonReviewSnippets", self.min_abs_mean, self.prompt, review_of, NOTES
-        )
+        return read_snippets(path("vader"), "amazonReviewSnippets", self.min_abs_mean, self.prompt, review_of, NOTES)
 
     def fingerprint(self) -> str:
         """Return the digest of the asset."""

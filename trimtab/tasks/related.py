@@ -50,9 +50,7 @@ def deduplicated(items: Items) -> tuple[Candidates, Counter[str]]:
             dropped["conflict"] += len(same)
             continue
         dropped["duplicate"] += len(same) - 1
-        kept.append(
-            same[0] if items.splits is None else min(same, key=lambda index: _precedence(items, index))
-        )
+        kept.append(same[0] if items.splits is None else min(same, key=lambda index: _precedence(items, index)))
     kept.sort(key=lambda index: items.ids[index])
     near = near_duplicates([items.texts[index] for index in kept])
     groups = tuple(items.groups[index] for index in kept)
@@ -71,9 +69,7 @@ def deduplicated(items: Items) -> tuple[Candidates, Counter[str]]:
     return found, dropped
 
 
-def leaving(
-    found: Candidates, protected: Sequence[int], members: Sequence[int], dropped: Counter[str]
-) -> list[int]:
+def leaving(found: Candidates, protected: Sequence[int], members: Sequence[int], dropped: Counter[str]) -> list[int]:
     """Return the members that are related to no protected item; count the others by why they leave."""
     related, near = set(found.related[list(protected)].tolist()), set(found.near[list(protected)].tolist())
     stay: list[int] = []

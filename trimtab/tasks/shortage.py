@@ -21,16 +21,12 @@ def sizes_missing(settings: SplitSettings, names: Sequence[str], usable: int) ->
     )
 
 
-def too_few(
-    what: str, found: int, wanted: int, candidates: Candidates, dropped: Mapping[str, int]
-) -> TaskError:
+def too_few(what: str, found: int, wanted: int, candidates: Candidates, dropped: Mapping[str, int]) -> TaskError:
     """Return the error for a split that cannot be as large as asked for, with the numbers that led there."""
     left = ", ".join(f"{count} {reason}" for reason, count in dropped.items() if count) or "none"
     largest = max(Counter(candidates.related.tolist()).values(), default=0)
     related = (
-        f" The largest set of related items (group, template or near duplicates) has {largest}."
-        if largest > 1
-        else ""
+        f" The largest set of related items (group, template or near duplicates) has {largest}." if largest > 1 else ""
     )
     return TaskError(
         f"Too few items for {what}: found {found}, wanted {wanted}. {candidates.read} items were read; left "

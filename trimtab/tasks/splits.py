@@ -93,9 +93,7 @@ def _choose(found: Candidates, dropped: Counter[str], settings: SplitSettings) -
     left = leaving(found, test, [place for place in everyone if place not in tested], dropped)
     size = settings.pool - len(test) if settings.pool else len(left) if found.grouped else asked - len(test)
     if len(left) < max(size, asked - len(test)):
-        raise too_few(
-            "the pool beside the test split", len(left), max(size, asked - len(test)), found, dropped
-        )
+        raise too_few("the pool beside the test split", len(left), max(size, asked - len(test)), found, dropped)
     random = generator(settings.split_seed, "pool")
     train = take(random, left, found.gold, found.related, size, classes)
     return make_pool(found, dropped, test, train, unused=len(left) - len(train))

@@ -25,9 +25,7 @@ def text_of(table: Table, row: Row, column: str) -> str:
     if not value.strip():
         raise wrong(table, row, column, "an empty text", wanted)
     if re.search("[\ud800-\udfff]", value):
-        raise wrong(
-            table, row, column, "half of a surrogate pair", "Unicode text. Mend the escapes in the file."
-        )
+        raise wrong(table, row, column, "half of a surrogate pair", "Unicode text. Mend the escapes in the file.")
     return value
 
 
@@ -66,9 +64,7 @@ def _shown(value: object) -> str:
     return f"{type(value).__name__} {value!r:.60}"
 
 
-def classes_of(
-    table: Table, column: str, labels: Sequence[str], classes: Sequence[str] | None
-) -> tuple[str, ...]:
+def classes_of(table: Table, column: str, labels: Sequence[str], classes: Sequence[str] | None) -> tuple[str, ...]:
     """Return the classes in their order.
 
     Raises TaskError for a label outside `classes`, a class without items, or labels that are all the same.
@@ -89,8 +85,7 @@ def classes_of(
         return tuple(classes)
     if len(found) < 2:
         raise TaskError(
-            f'{table.source}, column "{column}": all {len(labels)} labels are "{found[0]}"; wanted two '
-            "classes or more."
+            f'{table.source}, column "{column}": all {len(labels)} labels are "{found[0]}"; wanted two classes or more.'
         )
     return tuple(found)
 
