@@ -71,7 +71,7 @@ def test_it_learns_soft_labels(tmp_path, kind, method):
     # mean pooling of random encoders says little; the last token reads everything here
     spec = ModelSpec(str(folder), pooling="last", precision="fp32")
     facts = fit(spec, texts, labels, Naive(), settings, tmp_path)
-    found = predict_tuned(spec, tmp_path / "out", texts, PROMPT)
+    found = predict_tuned(spec, tmp_path / "out", texts, PROMPT).probabilities
     assert found.shape == labels.probabilities.shape
     np.testing.assert_allclose(found.sum(1), 1)
     assert facts["losses_nats"][0] == pytest.approx(np.log(found.shape[1]), abs=1e-6)
@@ -112,7 +112,10 @@ def test_eight_micro_batches_of_one_are_one_of_eight(folder, tmp_path, objective
     runs = {}
     for micro in (8, 2, 1):
         facts = fit(spec, texts, labels, objective, replace(QUICK, micro_batch_size=micro), tmp_path / str(micro))
-        runs[micro] = facts["losses_nats"], predict_tuned(spec, tmp_path / str(micro) / "out", texts, PROMPT)
+        runs[micro] = (
+            facts["losses_nats"],
+            predict_tuned(spec, tmp_path / str(micro) / "out", texts, PROMPT).probabilities,
+        )
     for micro in (2, 1):
         np.testing.assert_allclose(runs[micro][0], runs[8][0], atol=1e-4)
         np.testing.assert_allclose(runs[micro][1], runs[8][1], atol=1e-3)
@@ -144,9 +147,11 @@ def test_a_prediction_does_not_depend_on_batches(folder, tmp_path):
     texts, labels = learnable(24)
     spec = ModelSpec(str(folder), precision="fp32")
     fit(spec, texts, labels, Naive(), QUICK, tmp_path)
-    wanted = predict_tuned(spec, tmp_path / "out", texts, PROMPT)
+    wanted = predict_tuned(spec, tmp_path / "out", texts, PROMPT).probabilities
     for other in (replace(spec, batch_tokens=1), replace(spec, padding="left", batch_tokens=60)):
-        np.testing.assert_allclose(predict_tuned(other, tmp_path / "out", texts, PROMPT), wanted, atol=1e-3)
+        np.testing.assert_allclose(
+            predict_tuned(other, tmp_path / "out", texts, PROMPT).probabilities, wanted, atol=1e-3
+        )
 
 
 @pytest.mark.parametrize("change", [{"layer": 1}, {"precision": "bf16"}, {"padding": "left"}])
@@ -155,7 +160,7 @@ def test_other_ways_to_read_the_model(folder, tmp_path, change):
     spec = replace(ModelSpec(str(folder), precision="fp32"), **change)
     facts = fit(spec, texts, labels, Naive(), replace(QUICK, epochs=8), tmp_path)
     assert np.mean(facts["losses_nats"][-3:]) < 0.85 * facts["losses_nats"][0]
-    assert np.isfinite(predict_tuned(spec, tmp_path / "out", texts, PROMPT)).all()
+    assert np.isfinite(predict_tuned(spec, tmp_path / "out", texts, PROMPT).probabilities).all()
 
 
 def test_full_tuning_in_bf16_keeps_float32_weights(folder):

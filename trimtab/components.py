@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
-from trimtab.digest import file_digest
+from trimtab.digest import digest_of, file_digest
 from trimtab.errors import UsageError, did_you_mean
 
 _LOADED: list[Path] = []
@@ -53,8 +53,11 @@ def module_from_file(path: Path) -> ModuleType:
     """
     if not path.is_file():
         raise UsageError(f'there is no file "{path}"; give the path relative to the experiment file')
-    # the content is part of the name, so that an edited file is never answered with the module of its old text
-    module_name = f"{path.stem}_{file_digest(path)[:12]}"
+    # place and content of the file and of those beside it are part of the name, so that an edited or another folder's
+    # file is never answered with the module of an older one
+    beside = sorted(one for one in path.parent.glob("*.py") if one != path)
+    content = [str(path), *(file_digest(one) for one in (path, *beside))]
+    module_name = f"{path.stem}_{digest_of(content)[:12]}"
     if module_name in sys.modules:
         return sys.modules[module_name]
     spec = importlib.util.spec_from_file_location(module_name, path)
@@ -62,6 +65,9 @@ def module_from_file(path: Path) -> ModuleType:
         raise UsageError(f'"{path}" cannot be imported as a Python file')
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
+    for one in beside:
+        if one.stem not in sys.stdlib_module_names:
+            sys.modules.pop(one.stem, None)
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)

@@ -87,6 +87,20 @@ def source_digest(module_name: str) -> str:
     return digest_of(sources)
 
 
+@cache
+def code_digest(name: str) -> str:
+    """Return the sha256 over what a module or a whole package of ours does: comments and layout do not count.
+
+    Raises UsageError where there is no source.
+    """
+    path = _source_path(name)
+    if path is None:
+        raise UsageError(f"the module {name} has no source file; install the package from its sources or wheel")
+    files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
+    trees = {str(one.relative_to(path.parent)): ast.dump(ast.parse(one.read_text("utf-8"))) for one in files}
+    return digest_of(trees)
+
+
 def _source_path(name: str) -> Path | None:
     module = sys.modules.get(name)
     origin = vars(module).get("__file__") if isinstance(module, ModuleType) else None
@@ -102,7 +116,11 @@ def _source_path(name: str) -> Path | None:
 def _near(name: str, importer: str, folder: Path) -> bool:
     """Say whether a module is of the importer's package; outside of packages, whether it lies beside the importer."""
     package = importer.rpartition(".")[0]
-    if name.rpartition(".")[0] != package:
+    ours = importer.split(".")[0] == "trimtab"
+    related = name.rpartition(".")[0] == package if ours else name.split(".")[0] == importer.split(".")[0]
+    if package and not related:
+        return False
+    if not package and "." in name:
         return False
     path = None if package else _source_path(name)
     return bool(package) or (path is not None and path.parent == folder)

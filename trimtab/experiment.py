@@ -15,6 +15,7 @@ from trimtab.fit.probe_settings import Probe
 from trimtab.fit.tune_settings import Tune
 from trimtab.methods import METHODS, Method
 from trimtab.objectives import OBJECTIVES
+from trimtab.objectives.naive import Naive
 from trimtab.supervise import LABEL_STEPS
 from trimtab.tasks import TASKS, Task
 from trimtab.tasks.splits import SplitSettings
@@ -88,7 +89,7 @@ def parse(values: Any, folder: Path, text: str = "") -> Experiment:
         raise ExperimentError(f'study: found {values["study"]!r}, wanted "generalize"')
     name = typed(str, values["name"], "name")
     if not is_name(name):
-        raise ExperimentError(f"name: found {name!r}, wanted letters, digits, '-', '_' or '.', beginning with a letter")
+        raise ExperimentError(f"name: found {name!r}, wanted letters, digits, '-', '_' or '.', a letter or digit first")
     task, split = _task(values["task"], values.get("split", {}), folder)
     return Experiment(
         name=name,
@@ -141,7 +142,7 @@ def _learner(values: Any, path: str, folder: Path) -> Learner:
     cls = one_of(fit_name, FITS, f"{path}.fit")
     spec = {key: value for key, value in values.items() if key != "fit"}
     model = spec.get("model")
-    if isinstance(model, str) and model.startswith((".", "~")):
+    if isinstance(model, str) and (model.startswith((".", "~")) or (folder / model).exists()):
         spec["model"] = str((folder / Path(model).expanduser()).resolve())
     return Learner(build(ModelSpec, spec, path), build(cls, fit_settings, f"{path}.fit"))
 
@@ -156,6 +157,10 @@ def _methods(values: Any, folder: Path) -> tuple[Method, ...]:
             raise ExperimentError(f"methods.{i}.name: found {name!r}, wanted letters, digits, '-', '_' or '.'")
         if name in CONTROL_NAMES:
             raise ExperimentError(f"methods.{i}.name: {name!r} is a control's name; give the method another `name`")
+        if name == "naive" and (type(methods[i].objective) is not Naive or methods[i].labels):
+            raise ExperimentError(
+                f"methods.{i}.name: 'naive' is what all methods are compared with; give this one another `name`"
+            )
         if name in names[:i]:
             raise ExperimentError(f"methods.{i}: the name {name!r} is taken; give one of the two another `name`")
     return methods

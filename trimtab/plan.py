@@ -17,19 +17,17 @@ from trimtab.methods import Method
 from trimtab.objectives.naive import Naive
 from trimtab.stages.compare import Compare, Row
 from trimtab.stages.data import Data
-from trimtab.stages.embed import Embed
+from trimtab.stages.embed import Embed, model_identity
 from trimtab.stages.label import LabelFlipped, LabelGold, LabelModel, LabelStepped
 from trimtab.stages.predict import PredictProbe, PredictTuned, PredictZeroShot
 from trimtab.stages.split import Split
 from trimtab.stages.stage import Stage, order
 from trimtab.stages.train import Select, TrainProbe, TrainTune
 
-CONTROLS = {
-    "flipped_truth": "(a) strong model on ground truth with random flips at the weak labels' per-class error rate",
-    "weak_on_weak": "(b) fresh weak model on the weak labels",
-    "weak_on_truth": "(c) weak model on the transfer split's ground truth",
-    "zero_shot": "(d) strong model zero-shot",
-}
+
+def _same(one: Learner, other: Learner) -> bool:
+    """Say whether two learners are the same model read and fitted in the same way, whatever it is called."""
+    return one.fit == other.fit and model_identity(one.spec) == model_identity(other.spec)
 
 
 @dataclass(frozen=True)
@@ -234,7 +232,7 @@ class _Pair:
             method=name,
             truth=truth,
             control=control,
-            self_pair=self.weak == self.strong,
+            self_pair=_same(self.weak, self.strong),
             weak_predictions=tuple(self.predictions.add(one.predictions) for one in weak),
             student_predictions=tuple(self.predictions.add(one.predictions) for one in students),
             ceiling_predictions=tuple(self.predictions.add(one.predictions) for one in ceilings),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from trimtab.executors.local import run_stages
 from trimtab.executors.monitor import Monitor, Quiet, StageReport
 from trimtab.executors.perform import packages
 from trimtab.experiment import Experiment
+from trimtab.models.precision import device_class
 from trimtab.plan import Plan, plan
 from trimtab.results import Results
 from trimtab.store import Store, write_json
@@ -56,6 +58,7 @@ def _assemble(experiment: Experiment, planned: Plan, store: Store, reports: list
         "name": experiment.name,
         "experiment": experiment.text,
         "versions": packages(),
+        "device": f"{device_class()}, {os.cpu_count()} processors",
         "store": str(store.root),
         "stages": stages,
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 from trimtab.comparison.examples import examples
 from trimtab.comparison.measured import Measured, terciles
-from trimtab.comparison.remarks import control_remarks, warnings
+from trimtab.comparison.remarks import control_remarks, missing_controls, warnings
 from trimtab.comparison.row import Row
 from trimtab.comparison.rows import adjust_for_methods, gap_recovered, row_json
 from trimtab.metrics import METRICS
@@ -34,7 +34,7 @@ class Description:
         for key, model, fit in self.learners:
             facts = self._model_facts(key, rows)
             found[key] = {"model": model, "fit": fit, **facts.get("description", {})}
-            found[key]["truncated"] = facts.get("truncated")
+            found[key]["truncated"] = self._truncated(key, rows)
             found[key]["strengths"] = sorted({one["strength"] for one in self._fits(key, rows) if "strength" in one})
         return found
 
@@ -56,6 +56,16 @@ class Description:
         positions = {i for row in rows if row.strong == key and not row.control for i in row.student_fits}
         positions |= {i for row in rows if row.weak == key for i in row.weak_fits}
         return [self.facts[f"models.{i}"] for i in sorted(positions)]
+
+    def _truncated(self, key: str, rows: Sequence[Row]) -> int:
+        """Return how many texts were cut for a learner: of all items, or in tuning the most of any fit and its test."""
+        if key in self.embedded:
+            return self.facts[f"embeds.{self.embedded.index(key)}"]["truncated"]
+        counts = [fit["truncated"] for fit in self._fits(key, rows)]
+        positions = {i for row in rows if row.strong == key and not row.control for i in row.student_predictions}
+        positions |= {i for row in rows if row.weak == key for i in row.weak_predictions}
+        tested = [self.facts[f"predictions.{i}"].get("truncated", 0) for i in positions]
+        return max(counts, default=0) + max(tested, default=0)
 
     def _model_facts(self, key: str, rows: Sequence[Row]) -> dict[str, Any]:
         if key in self.embedded:
@@ -95,10 +105,9 @@ def envelope(
         "aggregates": _aggregates(measured, rows, metrics),
         "controls": remarks,
         "control_sentence": " ".join(one["sentence"] for one in remarks) or None,
-        "examples": examples(measured, rows),
-        "warnings": warnings(
-            found, metrics[0], description.fits(rows), data["notes"], len(measured.gold), len(measured.seeds)
-        ),
+        "examples": examples(measured, rows, metrics[0]),
+        "warnings": missing_controls(rows, models)
+        + warnings(found, metrics[0], description.fits(rows), data["notes"], len(measured.gold), len(measured.seeds)),
     }
 
 

@@ -14,12 +14,12 @@ PER_KIND = 4
 LONGEST_TEXT = 600
 
 
-def examples(measured: Measured, rows: Sequence[Row]) -> list[dict[str, Any]]:
+def examples(measured: Measured, rows: Sequence[Row], metric: str) -> list[dict[str, Any]]:
     """Return the first seed's strongest disagreements of each method, a few of each kind."""
-    return [one for row in rows if not row.control for one in _of_row(measured, row)]
+    return [one for row in rows if not row.control for one in _of_row(measured, row, metric)]
 
 
-def _of_row(measured: Measured, row: Row) -> list[dict[str, Any]]:
+def _of_row(measured: Measured, row: Row, metric: str) -> list[dict[str, Any]]:
     weak = measured.predictions[row.weak_predictions[0]]
     student = measured.predictions[row.student_predictions[0]]
     weak_answer, student_answer = weak.argmax(1), student.argmax(1)
@@ -32,7 +32,7 @@ def _of_row(measured: Measured, row: Row) -> list[dict[str, Any]]:
         for i in candidates[np.argsort(-distance[candidates], kind="stable")][:PER_KIND]:
             found.append(
                 {
-                    "key": row.key,
+                    "key": f"{row.key}-{metric}",
                     "id": measured.ids[i],
                     "text": measured.texts[i][:LONGEST_TEXT],
                     "gold": int(measured.gold[i]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trimtab.comparison.measured import Measured
@@ -69,6 +69,17 @@ def warnings(
         if shown and status in ("no_gap", "reversed", "imprecise"):
             found.append({"code": status, "row": row["key"], "text": row["pgr"]["reason"]})
     return found + _fit_warnings(fits)
+
+
+def missing_controls(rows: Sequence[Row], models: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a warning per strong model whose zero-shot control could not be run."""
+    strong = {row.strong for row in rows if row.control}
+    asked = {row.strong for row in rows if row.control == "zero_shot"}
+    text = "no zero-shot control: the weights come without a language head"
+    return [
+        {"code": "no_zero_shot", "row": key, "text": f"{models[key]['model']}: {text}."}
+        for key in sorted(strong - asked)
+    ]
 
 
 def _fit_warnings(fits: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:

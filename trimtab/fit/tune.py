@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -160,9 +160,20 @@ def tune(
     return facts
 
 
+@dataclass(frozen=True)
+class Predicted:
+    """Class probabilities of a tuned model, and what they took."""
+
+    probabilities: Float[Array, "items classes"]
+    truncated: int
+    """How many texts were cut at the end."""
+    tokens: int
+    """Tokens that went through the model; padding not counted."""
+
+
 def predict_tuned(
     spec: ModelSpec, fit_folder: Path, texts: Sequence[str], prompt: str, progress: Progress = silent
-) -> Float[Array, "items classes"]:
+) -> Predicted:
     """Return the class probabilities that a tuned model gives each text.
 
     Raises FitError where the fit belongs to other weights than `spec`.
@@ -175,7 +186,8 @@ def predict_tuned(
     student, backbone = build_student(spec, Tune(**facts["settings"]), facts["classes"], facts["seed"])
     student.load_state_dict(load_file(fit_folder / _WEIGHTS))
     student.eval()
-    ids = _encode(spec, backbone, texts, prompt).ids
+    encoded = _encode(spec, backbone, texts, prompt)
+    ids = encoded.ids
     logits = np.zeros((len(ids), facts["classes"]))
     done = tokens = 0
     with torch.inference_mode():
@@ -184,7 +196,7 @@ def predict_tuned(
             logits[batch] = student(filled.to(backbone.device), mask.to(backbone.device)).cpu().numpy()
             done, tokens = done + len(batch), tokens + int(mask.sum())
             progress(done, len(ids), tokens=tokens)
-    return torch.from_numpy(logits).softmax(-1).numpy()
+    return Predicted(torch.from_numpy(logits).softmax(-1).numpy(), encoded.truncated, tokens)
 
 
 def _kept_items(texts: Sequence[str], labels: Labels) -> list[int]:

@@ -38,6 +38,7 @@ class Compare(Stage):
     metrics: tuple[str, ...]
 
     kind: ClassVar[str] = "compare"
+    code: ClassVar[tuple[str, ...]] = ("trimtab.comparison", "trimtab.metrics")
 
     @cached_property
     def settings(self) -> dict[str, Any]:

@@ -29,7 +29,9 @@ class Data(Stage):
         """The task's settings with the fingerprint of its data; a user's own task counts its source code."""
         from trimtab.digest import source_digest
 
-        task = {"kind": self.task.kind, "settings": settings_of(self.task), "data": self.task.fingerprint()}
+        settings = settings_of(self.task)
+        settings.pop("path", None)  # the fingerprint says what lies there; a moved file is still the same data
+        task = {"kind": self.task.kind, "settings": settings, "data": self.task.fingerprint()}
         return {"task": task | {"source": source_digest(type(self.task).__module__)}, "split": settings_of(self.split)}
 
     @property

@@ -108,6 +108,7 @@ class LabelFlipped(Stage):
     seed: int
 
     kind: ClassVar[str] = "label"
+    code: ClassVar[tuple[str, ...]] = ("trimtab.supervise.flipped_truth",)
     truth: ClassVar[Truth] = "oracle"
 
     @property

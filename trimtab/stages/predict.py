@@ -77,8 +77,8 @@ class PredictTuned(Stage):
         ids, texts, prompt = texts_of(inputs["data"])
         chosen = [texts[i] for i in rows_of(ids, wanted)]
         found = predict_tuned(self.spec, inputs["model"], chosen, prompt, progress)
-        write_predictions(out, Predictions(wanted, splits, found))
-        return {"items": len(wanted)}
+        write_predictions(out, Predictions(wanted, splits, found.probabilities))
+        return {"items": len(wanted), "truncated": found.truncated, "tokens": found.tokens}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from trimtab.digest import digest_of, settings_of
+from trimtab.digest import code_digest, digest_of, settings_of
 from trimtab.types import Progress
 
 
@@ -22,6 +22,9 @@ class Stage(ABC):
 
     kind: ClassVar[str]
     version: ClassVar[int] = 1
+    code: ClassVar[tuple[str, ...]] = ()
+    """Modules and packages whose source is part of the identity: those of cheap stages, made again when they change.
+    Dear stages (data, embed, tune) raise `version` instead; a test holds them to it."""
 
     @cached_property
     def inputs(self) -> dict[str, Stage]:
@@ -44,14 +47,15 @@ class Stage(ABC):
     @cached_property
     def digest(self) -> str:
         """The sha256 of kind, code version, settings and the digests of the inputs."""
-        return digest_of(
-            {
-                "kind": self.kind,
-                "version": self.version,
-                "settings": self.settings,
-                "inputs": {name: stage.digest for name, stage in self.inputs.items()},
-            }
-        )
+        identity = {
+            "kind": self.kind,
+            "version": self.version,
+            "settings": self.settings,
+            "inputs": {name: stage.digest for name, stage in self.inputs.items()},
+        }
+        if self.code:
+            identity["code"] = {name: code_digest(name) for name in self.code}
+        return digest_of(identity)
 
     @property
     def title(self) -> str:

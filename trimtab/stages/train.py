@@ -29,6 +29,7 @@ class Select(Stage):
     seed: int
 
     kind: ClassVar[str] = "select"
+    code: ClassVar[tuple[str, ...]] = ("trimtab.fit.select", "trimtab.fit.probe", "trimtab.fit.losses")
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -80,6 +81,7 @@ class TrainProbe(Stage):
     fit: Probe
 
     kind: ClassVar[str] = "train"
+    code: ClassVar[tuple[str, ...]] = ("trimtab.fit.probe", "trimtab.fit.losses")
 
     @cached_property
     def settings(self) -> dict[str, Any]:
