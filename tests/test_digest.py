@@ -19,7 +19,8 @@ from trimtab.errors import UsageError
 from trimtab.experiment import CONTROL_NAMES, Experiment, parse
 from trimtab.objectives.confidence import Confidence
 from trimtab.objectives.naive import Naive
-from trimtab.plan import CONTROLS, plan
+from trimtab.plan import plan
+from trimtab.report.groups import CONTROLS
 from trimtab.stages.split import Split
 from trimtab.stages.stage import Stage, order
 from trimtab.tasks.splits import SplitSettings
@@ -145,7 +146,7 @@ def test_a_users_source_and_the_file_beside_it_count(tmp_path: Path) -> None:
 def test_a_users_source_counts_nothing_of_the_standard_library(tmp_path: Path) -> None:
     module = mine(tmp_path).__module__
     files = {name: hashlib.sha256((tmp_path / file).read_bytes()).hexdigest() for name, file in
-             ((module, "mine.py"), ("beside", "beside.py"))}  # fmt: skip
+             (("mine.py", "mine.py"), ("beside.py", "beside.py"))}  # fmt: skip
     assert source_digest(module) == digest_of(files)
 
 

@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
-from trimtab.digest import digest_of, file_digest
+from trimtab.digest import digest_of, file_digest, source_digest
 from trimtab.errors import UsageError, did_you_mean
 
 _LOADED: list[Path] = []
@@ -77,6 +77,7 @@ def module_from_file(path: Path) -> ModuleType:
     finally:
         sys.path.remove(str(path.parent))
     _LOADED.append(path)
+    source_digest(module_name)  # remembered now: what runs is the text that was just loaded
     return module
 
 

@@ -79,10 +79,12 @@ def source_digest(module_name: str) -> str:
     while pending:
         name = pending.pop()
         path = _source_path(name)
-        if name in sources or path is None:
+        # a user's file is the same wherever it lies; inside a package the module's name says more
+        known_as = name if "." in name or path is None else path.name
+        if known_as in sources or path is None:
             continue
         text = path.read_text("utf-8")
-        sources[name] = hashlib.sha256(text.encode()).hexdigest()
+        sources[known_as] = hashlib.sha256(text.encode()).hexdigest()
         pending += [near for near in _imports(text, name) if _near(near, name, path.parent)]
     return digest_of(sources)
 

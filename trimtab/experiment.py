@@ -157,12 +157,12 @@ def _methods(values: Any, folder: Path) -> tuple[Method, ...]:
             raise ExperimentError(f"methods.{i}.name: found {name!r}, wanted letters, digits, '-', '_' or '.'")
         if name in CONTROL_NAMES:
             raise ExperimentError(f"methods.{i}.name: {name!r} is a control's name; give the method another `name`")
+        if name in names[:i]:
+            raise ExperimentError(f"methods.{i}: the name {name!r} is taken; give one of the two another `name`")
         if name == "naive" and (type(methods[i].objective) is not Naive or methods[i].labels):
             raise ExperimentError(
                 f"methods.{i}.name: 'naive' is what all methods are compared with; give this one another `name`"
             )
-        if name in names[:i]:
-            raise ExperimentError(f"methods.{i}: the name {name!r} is taken; give one of the two another `name`")
     return methods
 
 

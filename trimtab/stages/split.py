@@ -34,7 +34,8 @@ class Split(Stage):
         from trimtab.tasks.splits import Pool, draw
 
         stored = json.loads((inputs["data"] / "pool.json").read_text("utf-8"))
-        pool = Pool(**{name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()})
+        fields: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in stored.items()}
+        pool = Pool(**fields)
         members = draw(pool, self.split, self.seed)
         sides = {"supervisor": members.supervisor, "transfer": members.transfer, "test": members.test}
         ids = [one for side in sides.values() for one in side]
