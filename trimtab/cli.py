@@ -123,13 +123,29 @@ def _run(experiment: Any, store: Path | None, workers: int, runs: Path, as_json:
     from trimtab.terminal import monitor
 
     listener = monitor()
+    _tell_of_replacing(runs / experiment.name, experiment.text)
     try:
         results = run_study(experiment, store=store, workers=workers, runs=runs, monitor=listener)
     finally:
         listener.stop()
     _print_json(results.data) if as_json else print(results.table())
+    for text in dict.fromkeys(one["text"] for one in results.warnings if one["code"] != "data"):
+        print(f"warning: {text}", file=sys.stderr)
     print(f"report: {runs / experiment.name / 'report.html'}", file=sys.stderr)
     return results
+
+
+def _tell_of_replacing(folder: Path, text: str) -> None:
+    """Say on stderr that a run's folder holds the results of another experiment of the same name."""
+    from trimtab.errors import UsageError
+    from trimtab.results import Results
+
+    try:
+        earlier = Results.read(folder / "results.json")
+    except UsageError:
+        return  # nothing readable is there to be replaced
+    if earlier.data.get("experiment") != text:
+        print(f"{folder} holds the results of another experiment of this name; they will be replaced", file=sys.stderr)
 
 
 @app.command()

@@ -46,6 +46,9 @@ from trimtab.types import Array
 
 Status = Literal["ok", "imprecise", "no_gap", "reversed", "self_pair", "undefined"]
 
+FEW_ITEMS = 30
+"""Test items (or groups) below which a gap without any spread over draws is taken for luck."""
+
 PRECISE = 4.0
 """Standard errors of the gap from which percentiles of the ratio are used."""
 
@@ -95,6 +98,9 @@ def performance_gap_recovered(
     ratios = seed_mean_draws(gain, resample, share) / _nonzero(seed_mean_draws(gap, resample, share))
     left_out = draws_left_out(gain.minus(gap))
     errors = _standard_errors(gap)
+    if np.isinf(errors) and resample.n_groups < FEW_ITEMS:
+        reason = f"No draw of the {resample.n_groups} test items changes the gap: too few to tell how sure it is."
+        return PGR(value, None, None, "imprecise", reason, interval, ratios)
     if errors >= PRECISE and interval.method != "crossed_t":
         return PGR(value, *percentiles(ratios), "ok", left_out, interval, ratios)
     low, high = fieller(gain, gap, share)

@@ -98,7 +98,7 @@ def naive_row(group: Group) -> Row | None:
 
 
 def model_name(results: Results, key: str | None) -> str:
-    """Return a model's name, with layer or key where another model of the study has the same name."""
+    """Return a model's name, with its layer if it is cut there, and its key where another has the same name."""
     models = results.get("models") or {}
     if key is None or key not in models:
         return printable(key or "no model")
@@ -106,7 +106,8 @@ def model_name(results: Results, key: str | None) -> str:
     name = printable(entry.get("model", key), limit=80)
     namesakes = [other for other in models.values() if other.get("model") == entry.get("model")]
     if len(namesakes) < 2:
-        return name
+        # an early exit is not the whole model, and must not be taken for it
+        return name if entry.get("layer") is None else f"{name}, layer {entry['layer']}"
     layers = [other.get("layer") for other in namesakes]
     if entry.get("layer") is not None and layers.count(entry["layer"]) == 1:
         return f"{name}, layer {entry['layer']}"
