@@ -18,7 +18,7 @@ def duration(seconds: float) -> str:
     """Return a time span in the two largest units.
 
     >>> duration(7.26), duration(75), duration(3700)
-    ('7.3 s', '1 min 15 s', '1 h 2 min')
+    ('7.3 s', '1 min 15 s', '1 h 1 min')
     """
     if seconds < 60:
         return f"{seconds:.1f} s"
