@@ -194,7 +194,7 @@ def test_never_sees_ground_truth(tmp_path):
     for folder in folders.values():
         folder.mkdir()
     ids = [f"item {i}" for i in range(len(x))]
-    pd.DataFrame({"id": ids, "group": groups}).to_parquet(folders["data"] / "items.parquet")
+    pd.DataFrame({"id": ids, "related": np.unique(groups, return_inverse=True)[1]}).to_parquet(folders["data"] / "items.parquet")
     save_file({"activations": x.astype(np.float32)}, folders["activations"] / "activations.safetensors")
     write_labels(folders["labels"], Labels(tuple(ids), q, w))
     stage = Select(_Nothing(), _Nothing(), _Nothing(), Naive(), GRID, 0)

@@ -124,6 +124,8 @@ def test_identity_follows_the_source_and_the_modules_beside_it(folder):
     (folder / "unrelated.py").write_text("x = 1\n")
     assert identity_in_new_process(folder) == first
     (folder / "mine.py").write_text(SOURCE.replace("for this test", "for that test"))
+    assert identity_in_new_process(folder) == first, "a docstring computes nothing"
+    (folder / "mine.py").write_text(SOURCE.replace("amount: float = 0.1", "amount: float = 0.125"))
     second = identity_in_new_process(folder)
     assert second["source"] != first["source"]
     (folder / "smoothing_helper.py").write_text(HELPER.replace("amount / labels", "amount * 1.0 / labels"))
@@ -134,7 +136,7 @@ def test_identity_follows_the_source_and_the_modules_beside_it(folder):
 
 def test_an_edited_file_is_another_objective_in_the_same_process(folder):
     before = read(folder, "mine.py:Smoothed")
-    (folder / "mine.py").write_text(SOURCE.replace("1 - e", "1 - eps"))
+    (folder / "mine.py").write_text(SOURCE.replace("amount: float = 0.1", "amount: float = 0.125"))
     after = read(folder, "mine.py:Smoothed")
     assert component_identity(after)["source"] != component_identity(before)["source"]
     assert read(folder, "mine.py:Smoothed") == after

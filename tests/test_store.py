@@ -14,7 +14,8 @@ import pytest
 from trimtab.errors import StoreError
 from trimtab.store import RECORDED, Store, write_json
 
-RECORD: dict[str, Any] = {"title": "t", "settings": {}, "inputs": {}, "facts": {}, "seconds": 1.0, "finished": "now"}
+RECORD: dict[str, Any] = {"title": "t", "settings": {}, "inputs": {}, "facts": {}, "seconds": 1.0, "finished": "now",
+                           "machine": {}}  # fmt: skip
 
 
 @pytest.fixture

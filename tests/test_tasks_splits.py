@@ -158,7 +158,17 @@ def test_groups_are_not_broken_when_they_fit() -> None:
     in_test = Counter(group[one] for one in pool.test)
     assert pool.dropped["group"] <= 12  # only the last groups are cut
     assert sum(count == 4 for count in in_test.values()) >= 12
-    assert pool.test_groups == tuple(group[one] for one in pool.test)
+    pairs = set(zip(pool.test_related, (group[one] for one in pool.test), strict=True))
+    assert len(pairs) == len(in_test), "one number per group of the test split"
+
+
+def test_other_sizes_inside_a_given_pool_share_test_split_and_pool() -> None:
+    items = Synthetic(items=400).read()
+    small, large = (SplitSettings(supervisor=n, transfer=n, test=60, pool=300) for n in (30, 90))
+    assert small.of_pool() == large.of_pool() != small
+    assert fix_pool(items, small.of_pool()) == fix_pool(items, small) == fix_pool(items, large)
+    without = SplitSettings(supervisor=30, transfer=30, test=60)
+    assert without.of_pool() == without
 
 
 def test_exact_duplicates_leave_one_and_conflicts_none() -> None:

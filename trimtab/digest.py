@@ -64,9 +64,9 @@ def component_identity(component: object) -> dict[str, Any]:
 
 @cache
 def source_digest(module_name: str) -> str:
-    """Return the sha256 over the source of a module and of the modules of the same package that it imports.
+    """Return the sha256 over what a module and the modules of the same package that it imports do.
 
-    Modules are read, not run. A user's own file counts the files beside it that it imports.
+    Modules are read, not run; comments, docstrings and layout do not count. A user's own file counts the files beside it that it imports.
     Raises UsageError where the module has no source file.
     """
     if _source_path(module_name) is None:
@@ -84,14 +84,14 @@ def source_digest(module_name: str) -> str:
         if known_as in sources or path is None:
             continue
         text = path.read_text("utf-8")
-        sources[known_as] = hashlib.sha256(text.encode()).hexdigest()
+        sources[known_as] = hashlib.sha256(_what_it_does(text).encode()).hexdigest()
         pending += [near for near in _imports(text, name) if _near(near, name, path.parent)]
     return digest_of(sources)
 
 
 @cache
 def code_digest(name: str) -> str:
-    """Return the sha256 over what a module or a whole package of ours does: comments and layout do not count.
+    """Return the sha256 over what a module or a whole package of ours does, as in `source_digest`.
 
     Raises UsageError where there is no source.
     """
@@ -99,8 +99,21 @@ def code_digest(name: str) -> str:
     if path is None:
         raise UsageError(f"the module {name} has no source file; install the package from its sources or wheel")
     files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
-    trees = {str(one.relative_to(path.parent)): ast.dump(ast.parse(one.read_text("utf-8"))) for one in files}
-    return digest_of(trees)
+    return digest_of({str(one.relative_to(path.parent)): _what_it_does(one.read_text("utf-8")) for one in files})
+
+
+def _what_it_does(source: str) -> str:
+    """Return the source without comments, docstrings and layout.
+
+    Text, not a dump of the tree: the latter has other fields in every version of Python.
+    """
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            kept = [one for one in body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
+            node.body = kept or [ast.Pass()]  # pyright: ignore[reportAttributeAccessIssue]
+    return ast.unparse(tree)
 
 
 def _source_path(name: str) -> Path | None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from trimtab.types import LabelStep, Objective, Truth
+from trimtab.errors import UsageError
+from trimtab.types import LabelStep, Objective, Truth, is_truth, most_truth
 
 
 @dataclass(frozen=True)
@@ -36,20 +37,14 @@ class Method:
     objective: Objective
     labels: tuple[LabelStep, ...] = ()
 
+    def __post_init__(self) -> None:
+        for part in (self.objective, *self.labels):
+            if not is_truth(part.truth):
+                raise UsageError(
+                    f'{type(part).__name__} declares truth "{part.truth}"; wanted none, supervisor, budget(n) or oracle'
+                )
+
     @property
     def truth(self) -> Truth:
         """The most ground truth that any of its parts reads."""
         return most_truth([self.objective.truth, *(step.truth for step in self.labels)])
-
-
-def most_truth(levels: list[Truth]) -> Truth:
-    """Return the strongest of several truth levels: oracle > budget(n) > supervisor > none.
-
-    >>> most_truth(["none", "budget(100)", "supervisor"])
-    'budget(100)'
-    """
-
-    def rank(level: Truth) -> int:
-        return {"none": 0, "supervisor": 1, "oracle": 3}.get(level, 2)
-
-    return max(levels, key=rank)

@@ -117,7 +117,7 @@ class _Register:
 
 def plan(experiment: Experiment) -> Plan:
     """Return the stages of an experiment; reads file fingerprints, runs nothing."""
-    data = Data(experiment.task, experiment.split)
+    data = Data(experiment.task, experiment.split.of_pool())
     seeds = [_Seed(experiment, data, seed) for seed in experiment.seeds]
     predictions, labels, models = _Register(), _Register(), _Register()
     rows: list[Row] = []

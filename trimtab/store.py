@@ -25,7 +25,7 @@ from trimtab.errors import StoreError
 from trimtab.home import home
 
 SCHEMA = 1
-RECORDED = ("kind", "digest", "title", "settings", "inputs", "facts", "seconds", "finished", "files")
+RECORDED = ("kind", "digest", "title", "settings", "inputs", "facts", "seconds", "finished", "machine", "files")
 """What every manifest says, among more."""
 _LEAST_FREE_BYTES = 1 << 20
 
@@ -163,6 +163,11 @@ def write_json(path: Path, value: Any) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     temporary.replace(path)
+
+
+def facts_of(folder: Path) -> dict[str, Any]:
+    """Return what the stage that made an artifact said about it."""
+    return _read_record(folder / "manifest.json", f"delete the folder {folder} and run again")["facts"]
 
 
 def _read_record(path: Path, remedy: str) -> dict[str, Any]:

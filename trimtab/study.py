@@ -51,7 +51,10 @@ def _assemble(experiment: Experiment, planned: Plan, store: Store, reports: list
     compare = planned.compare
     measured = json.loads((store.folder(compare.kind, compare.digest) / "results.json").read_text("utf-8"))
     stages = [
-        {"kind": one.kind, "digest": one.digest, "title": one.title, "seconds": one.seconds, "cached": one.cached}
+        {
+            name: getattr(one, name)
+            for name in ("kind", "digest", "title", "seconds", "cached", "tokens", "peak_memory_bytes")
+        }
         for one in reports
     ]
     return measured | {

@@ -11,6 +11,7 @@ Axis vocabulary of every shape in this package:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -27,6 +28,31 @@ Array = np.ndarray
 
 Truth = str
 """How much ground truth something has seen: "none", "supervisor", "budget(n)" or "oracle"."""
+
+
+
+def is_truth(level: str) -> bool:
+    """Say whether a word is a truth level.
+
+    >>> is_truth("budget(50)"), is_truth("some")
+    (True, False)
+    """
+    return level in ("none", "supervisor", "oracle") or re.fullmatch(r"budget\([1-9]\d*\)", level) is not None
+
+
+def most_truth(levels: list[Truth]) -> Truth:
+    """Return the strongest of several truth levels: oracle > budget(n) > supervisor > none.
+
+    >>> most_truth(["none", "budget(100)", "budget(20)", "supervisor"])
+    'budget(100)'
+    """
+
+    def rank(level: Truth) -> tuple[int, int]:
+        items = level.removeprefix("budget(").removesuffix(")")
+        return (2, int(items)) if items.isdigit() else ({"none": 0, "supervisor": 1, "oracle": 3}[level], 0)
+
+    return max(levels, key=rank)
+
 
 SplitName = Literal["supervisor", "transfer", "test"]
 
@@ -122,6 +148,8 @@ class Labels:
                 f"Labels: {len(self.ids)} ids, {len(self.probabilities)} rows of probabilities, "
                 f"{len(self.weights)} weights"
             )
+        if not is_truth(self.truth):
+            raise ValueError(f'Labels.truth is "{self.truth}"; wanted none, supervisor, budget(n) or oracle')
 
 
 @dataclass(frozen=True)

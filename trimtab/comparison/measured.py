@@ -58,10 +58,10 @@ class Measured:
         )
 
 
-def shared_resample(groups: Sequence[str], seeds: int, draws: int) -> Resample:
-    """Return the draws that every row shares; items of one group are drawn together."""
-    grouped = len(set(groups)) < len(groups)
-    return resample(groups if grouped else None, len(groups), seeds, draws)
+def shared_resample(related: Int[Array, "items"], seeds: int, draws: int) -> Resample:
+    """Return the draws that every row shares; related items (equal numbers) are drawn together."""
+    grouped = len(np.unique(related)) < len(related)
+    return resample(related if grouped else None, len(related), seeds, draws)
 
 
 def terciles(values: Float[Array, "items"]) -> list[tuple[str, Bool[Array, "items"]]]:

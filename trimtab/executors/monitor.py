@@ -18,6 +18,10 @@ class StageReport:
     seconds: float
     """Wall time of the run that made the artifact, also where it was found finished."""
     cached: bool
+    tokens: int | None = None
+    """Tokens that went through a model, padding not counted; none where no text was read."""
+    peak_memory_bytes: int | None = None
+    """Most memory of the process while it was made."""
     error: str | None = None
     """Why it failed, or why it was not tried; none if the artifact is there."""
     tried: bool = True

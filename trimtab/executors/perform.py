@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
-import resource
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
+from trimtab.executors.memory import forget_peak, peak_bytes
 from trimtab.executors.monitor import StageReport
 from trimtab.stages.stage import Stage
 from trimtab.store import Store
@@ -29,21 +30,30 @@ def perform(
         if not needed:
             return found(stage, store)
         began = time.perf_counter()
+        forget_peak()
         folders = {name: store.folder(one.kind, one.digest) for name, one in stage.inputs.items()}
-        facts: dict[str, Any] = {}
+        record: dict[str, Any] = {}
 
         def manifest() -> dict[str, Any]:
-            return _record(stage, facts, time.perf_counter() - began)
+            return record | _circumstances(stage, time.perf_counter() - began)
 
         with store.write(stage.kind, stage.digest, manifest) as space:
-            facts |= stage.run(folders, space.out, space.work, progress)
-        return StageReport(stage.kind, stage.digest, stage.title, time.perf_counter() - began, cached=False)
+            record["facts"] = stage.run(folders, space.out, space.work, progress)
+    return replace(found(stage, store), cached=False)
 
 
 def found(stage: Stage, store: Store) -> StageReport:
     """Report a stage whose artifact is there already."""
-    seconds = store.manifest(stage.kind, stage.digest)["seconds"]
-    return StageReport(stage.kind, stage.digest, stage.title, seconds, cached=True)
+    manifest = store.manifest(stage.kind, stage.digest)
+    return StageReport(
+        stage.kind,
+        stage.digest,
+        stage.title,
+        manifest["seconds"],
+        cached=True,
+        tokens=manifest["facts"].get("tokens"),
+        peak_memory_bytes=manifest["machine"]["peak_memory_bytes"],
+    )
 
 
 def packages() -> dict[str, str]:
@@ -51,14 +61,14 @@ def packages() -> dict[str, str]:
     return {name: version(name) for name in RECORDED_PACKAGES}
 
 
-def _record(stage: Stage, facts: dict[str, Any], seconds: float) -> dict[str, Any]:
+def _circumstances(stage: Stage, seconds: float) -> dict[str, Any]:
+    """Return what the manifest says beside what the stage itself says."""
     torch = sys.modules.get("torch")
     return {
         "title": stage.title,
         "version": stage.version,
         "settings": stage.settings,
         "inputs": {name: {"kind": one.kind, "digest": one.digest} for name, one in stage.inputs.items()},
-        "facts": facts,
         "seconds": round(seconds, 3),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "packages": packages(),
@@ -67,8 +77,6 @@ def _record(stage: Stage, facts: dict[str, Any], seconds: float) -> dict[str, An
             "system": f"{platform.system()} {platform.machine()}",
             "device": "cuda" if torch and torch.cuda.is_available() else "cpu",
             "threads": torch.get_num_threads() if torch else None,
-            # ru_maxrss counts kilobytes on Linux and bytes on macOS
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            * (1 if sys.platform == "darwin" else 1024),
+            "peak_memory_bytes": peak_bytes(),
         },
     }

@@ -2,12 +2,11 @@
 
     strength* = argmin_lambda  sum_i w_i CE(q_i, p_i^(-fold(i), lambda)) / sum_i w_i          ties: the stronger penalty
 
-The standardisation is fitted again inside each fold; items of one group stay in one fold.
+The standardisation is fitted again inside each fold; related items (of one group or template, or near duplicates) stay in one fold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,9 +29,9 @@ class Selection:
     """Whether the choice is the smallest or largest candidate, so that a better one may lie outside the grid."""
 
 
-def fold_of_items(groups: Sequence[str], folds: int, seed: int) -> Int[Array, "items"]:
-    """Return each item's fold: groups in random order, each to the fold with the fewest items so far."""
-    names, index, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+def fold_of_items(groups: Int[Array, "items"], folds: int, seed: int) -> Int[Array, "items"]:
+    """Return each item's fold: groups (equal numbers) in random order, each to the fold with the fewest items so far."""
+    names, index, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     if len(names) < folds:
         raise FitError(
             f"{len(names)} groups of items cannot be put into {folds} folds; use fewer folds or more training items"
@@ -50,7 +49,7 @@ def select_strength(
     activations: Float[Array, "items hidden"],
     labels: Float[Array, "items classes"],
     weights: Float[Array, "items"],
-    groups: Sequence[str],
+    groups: Int[Array, "items"],
     objective: Objective,
     settings: Probe,
     seed: int,
@@ -64,7 +63,7 @@ def select_strength(
     activations, labels, weights = activations[used], labels[used], weights[used]
     strengths = sorted(set(settings.strengths), reverse=True)
     settings = replace(settings, tolerance=settings.select_tolerance)
-    fold = fold_of_items([groups[i] for i in used], settings.folds, seed)
+    fold = fold_of_items(np.asarray(groups)[used], settings.folds, seed)
     losses = np.zeros((len(strengths), len(labels)))
     for held_out in range(settings.folds):
         inside = fold != held_out

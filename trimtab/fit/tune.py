@@ -128,7 +128,7 @@ def tune(
     student, backbone = build_student(spec, settings, probabilities.shape[1], seed)
     encoded = _encode(spec, backbone, [texts[item] for item in kept], prompt)
     made_from = fingerprint_of(
-        asdict(spec), fingerprint(spec), resolved_precision(spec), asdict(settings), seed, repr(objective),
+        asdict(spec), fingerprint(spec), resolved_precision(spec), _deciding(settings), seed, repr(objective),
         encoded.ids, probabilities.tolist(), weights.tolist(),
     )  # fmt: skip
     checkpoint = _last_checkpoint(work, made_from)
@@ -208,6 +208,11 @@ def _kept_items(texts: Sequence[str], labels: Labels) -> list[int]:
     if (labels.probabilities[kept] > 0).any(0).sum() < 2:
         raise FitError(f"all {len(kept)} labels are of one class; tuning needs at least two classes")
     return kept
+
+
+def _deciding(settings: Tune) -> dict[str, Any]:
+    """Return the settings that decide the result: how often checkpoints are written does not."""
+    return {name: value for name, value in asdict(settings).items() if name != "save_every"}
 
 
 def _encode(spec: ModelSpec, backbone: Backbone, texts: Sequence[str], prompt: str) -> Encoded:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,10 +52,10 @@ class Compare(Stage):
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `results.json`: the envelope without what belongs to one run (stages, versions)."""
         from trimtab.comparison.envelope import Description, envelope
-        from trimtab.store import write_json
+        from trimtab.store import facts_of, write_json
 
         measured = self._measured(inputs)
-        facts = {name: _manifest(folder)["facts"] for name, folder in inputs.items()}
+        facts = {name: facts_of(folder) for name, folder in inputs.items()}
         description = Description(self.learners, self.embedded, self._splits(inputs), facts)
         results = envelope(measured, self.rows, self.metrics, description, self._digests(), progress)
         write_json(out / "results.json", results)
@@ -78,7 +77,8 @@ class Compare(Stage):
 
         items = read_table(inputs["data"] / "items.parquet")
         test = [i for i, role in enumerate(strings(items, "role")) if role == "test"]
-        ids, texts, groups = (strings(items, name) for name in ("id", "text", "group"))
+        ids, texts = strings(items, "id"), strings(items, "text")
+        related = items["related"].to_numpy()[test]
         gold = read_table(inputs["data"] / "gold.parquet")["gold"].to_numpy()
         test_ids = tuple(ids[i] for i in test)
         tables = [read_predictions(inputs[f"predictions.{i}"]).of_split("test") for i in range(len(self.predictions))]
@@ -96,7 +96,7 @@ class Compare(Stage):
             predictions=tuple(one.probabilities[rows_of(one.ids, test_ids)] for one in tables),
             labels=tuple(read_labels(inputs[f"labels.{i}"]) for i in range(len(self.labels))),
             transfer_gold=known,
-            resample=shared_resample([groups[i] for i in test], len(self.seeds), DRAWS),
+            resample=shared_resample(related, len(self.seeds), DRAWS),
         )
 
     def _splits(self, inputs: Mapping[str, Path]) -> dict[str, Any]:
@@ -111,7 +111,3 @@ class Compare(Stage):
                 lists.append([one for one, split in pairs if split == name])
         members["test"] = members["test"][:1]
         return {name: {"n": len(lists[0]), "digest": digest_of(lists)} for name, lists in members.items()}
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "manifest.json").read_text("utf-8"))

@@ -21,6 +21,7 @@ class Data(Stage):
     task: Any
     """Settings of a task: any object with `read()`, `fingerprint()` and `kind`."""
     split: SplitSettings
+    """What decides test split and pool (`SplitSettings.of_pool`)."""
 
     kind: ClassVar[str] = "data"
 
@@ -50,12 +51,10 @@ class Data(Stage):
         pool = fix_pool(items, self.split)
         ids = [*pool.test, *pool.train]
         rows = rows_of(items.ids, ids)
-        templates = items.templates or [""] * len(items.ids)
         columns: dict[str, Any] = {
             "id": ids,
             "text": [items.texts[i] for i in rows],
-            "group": [items.groups[i] for i in rows],
-            "template": [templates[i] for i in rows],
+            "related": [*pool.test_related, *pool.train_related],
             "role": ["test"] * len(pool.test) + ["pool"] * len(pool.train),
         }
         columns |= {f"slice:{name}": np.asarray(values)[rows] for name, values in items.slices.items()}

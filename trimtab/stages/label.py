@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 from trimtab.digest import component_identity
 from trimtab.stages.stage import Stage
-from trimtab.types import LabelStep, Progress, Truth
+from trimtab.types import LabelStep, Progress, Truth, most_truth
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class LabelGold(Stage):
     part: str
 
     kind: ClassVar[str] = "label"
+    code: ClassVar[tuple[str, ...]] = ("trimtab.supervise.gold",)
 
     @property
     def truth(self) -> Truth:
@@ -95,8 +96,10 @@ class LabelStepped(Stage):
         before = read_labels(inputs["labels"])
         after = self.step(before)
         _check_step(self.step, before, after)
-        write_labels(out, after)
-        return {"items": len(after.ids), "kept": int((after.weights > 0).sum()), "truth": self.step.truth}
+        # what a step says of itself stands, also where its labels forget to
+        truth = most_truth([before.truth, after.truth, self.step.truth])
+        write_labels(out, replace(after, truth=truth))
+        return {"items": len(after.ids), "kept": int((after.weights > 0).sum()), "truth": truth}
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ class Split(Stage):
     seed: int
 
     kind: ClassVar[str] = "split"
+    code: ClassVar[tuple[str, ...]] = ("trimtab.tasks.splits", "trimtab.tasks.allocate")
 
     @property
     def title(self) -> str:

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float, Int
 
-from trimtab.types import Array, Labels, Truth
+from trimtab.types import Array, Labels
 
 
-def write_table(path: Path, columns: dict[str, Any]) -> None:
+def write_table(path: Path, columns: dict[str, Any], notes: dict[str, str] | None = None) -> None:
     """Write columns as parquet through Python's own file, whose errors carry the system's error number."""
     with path.open("wb") as handle:
-        pq.write_table(pa.table(columns), handle, compression="zstd")
+        pq.write_table(pa.table(columns, metadata=notes), handle, compression="zstd")
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -43,14 +43,15 @@ def strings(table: pa.Table, column: str) -> tuple[str, ...]:
 
 
 def write_labels(folder: Path, labels: Labels) -> None:
-    """Write `labels.parquet`: id, p0.., weight."""
+    """Write `labels.parquet`: id, p0.., weight, and in its metadata how much truth went into them."""
     columns = {"id": list(labels.ids), **probability_columns(labels.probabilities), "weight": labels.weights}
-    write_table(folder / "labels.parquet", columns)
+    write_table(folder / "labels.parquet", columns, {"truth": labels.truth})
 
 
-def read_labels(folder: Path, truth: Truth = "none") -> Labels:
-    """Read `labels.parquet`; how much truth it holds is known to the stage that made it."""
+def read_labels(folder: Path) -> Labels:
+    """Read `labels.parquet`."""
     table = read_table(folder / "labels.parquet")
+    truth = table.schema.metadata[b"truth"].decode()
     return Labels(strings(table, "id"), probabilities_of(table), table["weight"].to_numpy(), truth)
 
 

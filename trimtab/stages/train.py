@@ -50,14 +50,14 @@ class Select(Stage):
         from trimtab.store import write_json
 
         labels = read_labels(inputs["labels"])
-        items = read_table(inputs["data"] / "items.parquet", ["id", "group"])
+        items = read_table(inputs["data"] / "items.parquet", ["id", "related"])
         rows = rows_of(strings(items, "id"), labels.ids)
-        groups = strings(items, "group")
+        related = items["related"].to_numpy()
         chosen = select_strength(
             read_activations(inputs["activations"])[rows],
             labels.probabilities,
             labels.weights,
-            [groups[i] for i in rows],
+            related[rows],
             self.objective,
             self.fit,
             self.seed,
@@ -141,6 +141,7 @@ class TrainTune(Stage):
     @cached_property
     def settings(self) -> dict[str, Any]:
         fit = settings_of(self.fit) | {"kind": self.fit.kind}
+        del fit["save_every"]  # says how much is lost when a fit is stopped, not what comes out of it
         objective = component_identity(self.objective)
         return {"model": model_identity(self.spec), "objective": objective, "fit": fit, "seed": self.seed}
 

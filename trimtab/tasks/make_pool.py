@@ -25,7 +25,7 @@ def make_pool(
     return Pool(
         classes=found.classes,
         test=named(test),
-        test_groups=tuple(found.groups[member] for member in test),
+        test_related=tuple(found.related[test].tolist()),
         train=named(train),
         train_gold=tuple(found.gold[train].tolist()),
         train_related=tuple(found.related[train].tolist()),

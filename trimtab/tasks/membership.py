@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,10 @@ class SplitSettings:
     items come in groups, all items, because whole groups rarely add up to a size."""
     split_seed: int = 0
     """Chooses test split and pool, and with a run's seed the other two; another number, another study."""
+
+    def of_pool(self) -> SplitSettings:
+        """Return only what decides the test split and the pool, so that other sizes inside a given pool share both."""
+        return self if self.pool is None else replace(self, supervisor=None, transfer=None)
 
     def __post_init__(self) -> None:
         for name in ("supervisor", "transfer", "test"):
@@ -44,14 +48,14 @@ class Pool:
     classes: tuple[str, ...]
     test: tuple[str, ...]
     """Ids of the test split, sorted."""
-    test_groups: tuple[str, ...]
-    """Group of each test item; a bootstrap that resamples groups uses these."""
+    test_related: tuple[int, ...]
+    """Equal numbers are resampled together: test items of one group or template."""
     train: tuple[str, ...]
     """Ids from which supervisor and transfer split are drawn, sorted."""
     train_gold: tuple[int, ...]
     """Class of each item of `train`."""
     train_related: tuple[int, ...]
-    """Equal numbers never straddle supervisor and transfer split."""
+    """Equal numbers never straddle supervisor and transfer split, nor two folds."""
     dropped: Mapping[str, int]
     """Items left out and why: "duplicate", "conflict", "near_duplicate", "group"."""
     unused: int

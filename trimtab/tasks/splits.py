@@ -77,18 +77,16 @@ def draw(pool: Pool, settings: SplitSettings, seed: int) -> Membership:
 
 
 def _choose(found: Candidates, dropped: Counter[str], settings: SplitSettings) -> Pool:
-    if settings.supervisor is None or settings.transfer is None or settings.test is None:
-        raise sizes_missing(settings, ("supervisor", "transfer", "test"), len(found.ids))
+    test_size, asked = _sizes(settings, len(found.ids))
     everyone, classes = list(range(len(found.ids))), len(found.classes)
-    asked = settings.supervisor + settings.transfer + settings.test
-    if len(everyone) < (settings.pool or asked):
-        raise too_few("the splits", len(everyone), settings.pool or asked, found, dropped)
+    if len(everyone) < asked:
+        raise too_few("the splits", len(everyone), asked, found, dropped)
     # of near duplicates only the first may be a test item, so that test items are independent
     firsts = [place for place in everyone if found.near[place] == place]
-    if len(firsts) < settings.test:
-        raise too_few("the test split", len(firsts), settings.test, found, dropped)
+    if len(firsts) < test_size:
+        raise too_few("the test split", len(firsts), test_size, found, dropped)
     random = generator(settings.split_seed, "test")
-    test = take(random, firsts, found.gold, found.related, settings.test, classes)
+    test = take(random, firsts, found.gold, found.related, test_size, classes)
     tested = set(test)
     left = leaving(found, test, [place for place in everyone if place not in tested], dropped)
     size = settings.pool - len(test) if settings.pool else len(left) if found.grouped else asked - len(test)
@@ -97,3 +95,11 @@ def _choose(found: Candidates, dropped: Counter[str], settings: SplitSettings) -
     random = generator(settings.split_seed, "pool")
     train = take(random, left, found.gold, found.related, size, classes)
     return make_pool(found, dropped, test, train, unused=len(left) - len(train))
+
+
+def _sizes(settings: SplitSettings, usable: int) -> tuple[int, int]:
+    """Return how many test items and how many items in all are asked for."""
+    given = settings.supervisor, settings.transfer
+    if settings.test is None or (settings.pool is None and None in given):
+        raise sizes_missing(settings, ("supervisor", "transfer", "test"), usable)
+    return settings.test, settings.pool or settings.test + sum(size or 0 for size in given)

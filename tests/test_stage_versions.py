@@ -1,0 +1,65 @@
+"""Dear stages are identified by their `version`: this holds their code to it.
+
+Where this fails, code that a stage's results come from was changed. If results may differ, raise the stage's
+`version`; then, in either case, write the new state down:
+
+    .venv/bin/python tests/test_stage_versions.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trimtab.digest import code_digest, digest_of
+from trimtab.stages.data import Data
+from trimtab.stages.embed import Embed
+from trimtab.stages.label import LabelFlipped, LabelGold, LabelModel, LabelStepped
+from trimtab.stages.predict import PredictProbe, PredictTuned, PredictZeroShot
+from trimtab.stages.stage import Stage
+from trimtab.stages.train import TrainTune
+
+RECORD = Path(__file__).with_suffix(".json")
+READ = tuple(f"trimtab.models.{name}" for name in ("batches", "layers", "load", "pooling", "positions", "text"))
+TUNED = ("trimtab.fit.student", "trimtab.fit.tune", "trimtab.fit.losses")
+CODE: dict[type[Stage], tuple[str, ...]] = {
+    Data: tuple(f"trimtab.tasks.{name}" for name in (
+        "allocate", "duplicates", "make_pool", "own_splits", "related", "splits")),
+    Embed: (*READ, "trimtab.models.activations"),
+    TrainTune: (*READ, *TUNED, "trimtab.fit.prediction_buffer"),
+    PredictTuned: (*READ, *TUNED),
+    PredictZeroShot: (*READ, "trimtab.models.zero_shot", "trimtab.models.logprobs"),
+    PredictProbe: ("trimtab.fit.probe",),
+    LabelModel: ("trimtab.stages.label",),
+    LabelStepped: ("trimtab.stages.label",),
+}  # fmt: skip
+
+
+def state(stage: type[Stage]) -> dict[str, Any]:
+    """Return a stage's version and a digest of the code that its results come from."""
+    return {"version": stage.version, "code": digest_of({name: code_digest(name) for name in CODE[stage]})[:16]}
+
+
+@pytest.mark.parametrize("stage", CODE, ids=lambda stage: stage.__name__)
+def test_code_that_changed_has_a_new_version_or_was_looked_at(stage: type[Stage]) -> None:
+    recorded = json.loads(RECORD.read_text("utf-8"))[stage.__name__]
+    assert state(stage) == recorded, (
+        f"the code behind {stage.__name__} changed: raise its `version` if results may differ, then run "
+        f"`python tests/{Path(__file__).name}`"
+    )
+
+
+def test_a_stage_states_its_code_or_is_held_to_its_version() -> None:
+    def below(cls: type[Stage]) -> list[type[Stage]]:
+        return [cls, *(one for child in cls.__subclasses__() for one in below(child))]
+
+    ours = [one for one in below(Stage)[1:] if one.__module__.startswith("trimtab.")]
+    assert {LabelGold, LabelFlipped} <= set(ours)
+    assert [one.__name__ for one in ours if not one.code and one not in CODE] == []
+
+
+if __name__ == "__main__":
+    RECORD.write_text(json.dumps({one.__name__: state(one) for one in CODE}, indent=1) + "\n", "utf-8")
