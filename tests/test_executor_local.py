@@ -97,7 +97,7 @@ def test_a_killed_worker_is_replaced_and_its_stage_tried_once_more(store: Store)
 
 def test_a_stage_that_kills_its_worker_twice_fails_and_others_go_on(store: Store) -> None:
     doomed, fine = Killed(4, times=9), Sum(2, (Sum(3),))
-    with pytest.raises(StageError, match=r"died twice \(exit code -9\)") as caught:
+    with pytest.raises(StageError, match=r"died twice: exit code -9; is there enough memory") as caught:
         run_stages(order((doomed, fine)), store, 2, Listening())
     assert doomed.digest[:12] in str(caught.value)
     assert sum_of(store, fine) == 5
@@ -121,13 +121,13 @@ def test_no_worker_outlives_an_interrupt(store: Store) -> None:
 
 
 def test_workers_share_the_cores_and_the_users_own_setting_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    from trimtab.executors.local import _thread_variables
+    from trimtab.executors.workers import thread_variables
 
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     for name in names:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    with _thread_variables(3):
+    with thread_variables(3):
         assert [os.environ[name] for name in names] == ["1", "3", "3"]
     assert [os.environ.get(name) for name in names] == ["1", None, None]
 

@@ -9,6 +9,7 @@ Where this fails, code that a stage's results come from was changed. If results 
 from __future__ import annotations
 
 import json
+from inspect import isabstract
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_a_stage_states_its_code_or_is_held_to_its_version() -> None:
     def below(cls: type[Stage]) -> list[type[Stage]]:
         return [cls, *(one for child in cls.__subclasses__() for one in below(child))]
 
-    ours = [one for one in below(Stage)[1:] if one.__module__.startswith("trimtab.")]
+    ours = [one for one in below(Stage)[1:] if one.__module__.startswith("trimtab.") and not isabstract(one)]
     assert {LabelGold, LabelFlipped} <= set(ours)
     assert [one.__name__ for one in ours if not one.code and one not in CODE] == []
 

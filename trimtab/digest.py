@@ -66,7 +66,8 @@ def component_identity(component: object) -> dict[str, Any]:
 def source_digest(module_name: str) -> str:
     """Return the sha256 over what a module and the modules of the same package that it imports do.
 
-    Modules are read, not run; comments, docstrings and layout do not count. A user's own file counts the files beside it that it imports.
+    Modules are read, not run; comments, docstrings and layout do not count. A user's own file counts the files
+    beside it that it imports.
     Raises UsageError where the module has no source file.
     """
     if _source_path(module_name) is None:

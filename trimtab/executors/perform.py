@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from trimtab.executors.memory import forget_peak, peak_bytes
 from trimtab.executors.monitor import StageReport
 from trimtab.stages.stage import Stage
-from trimtab.store import Store
+from trimtab.store import Store, Workspace
 from trimtab.types import Progress, silent
 
 RECORDED_PACKAGES = ("trimtab", "torch", "transformers", "peft", "numpy", "scipy", "pyarrow", "safetensors")
@@ -27,19 +28,27 @@ def perform(
     Where another process is at it, wait and use its result. Raises what the stage raises.
     """
     with store.claim(stage.kind, stage.digest, waiting) as needed:
-        if not needed:
-            return found(stage, store)
-        began = time.perf_counter()
-        forget_peak()
-        folders = {name: store.folder(one.kind, one.digest) for name, one in stage.inputs.items()}
-        record: dict[str, Any] = {}
+        if needed:
+            forget_peak()
+            make(stage, store, lambda space: stage.run(inputs_of(stage, store), space.out, space.work, progress))
+    return replace(found(stage, store), cached=not needed)
 
-        def manifest() -> dict[str, Any]:
-            return record | _circumstances(stage, time.perf_counter() - began)
 
-        with store.write(stage.kind, stage.digest, manifest) as space:
-            record["facts"] = stage.run(folders, space.out, space.work, progress)
-    return replace(found(stage, store), cached=False)
+def make(stage: Stage, store: Store, run: Callable[[Workspace], dict[str, Any]], before_s: float = 0.0) -> None:
+    """Write the artifact of a stage that is claimed; `before_s` is what was spent on it before, in seconds."""
+    began = time.perf_counter()
+    record: dict[str, Any] = {}
+
+    def manifest() -> dict[str, Any]:
+        return record | _circumstances(stage, before_s + time.perf_counter() - began)
+
+    with store.write(stage.kind, stage.digest, manifest) as space:
+        record["facts"] = run(space)
+
+
+def inputs_of(stage: Stage, store: Store) -> dict[str, Path]:
+    """Return the folders of a stage's inputs by name."""
+    return {name: store.folder(one.kind, one.digest) for name, one in stage.inputs.items()}
 
 
 def found(stage: Stage, store: Store) -> StageReport:

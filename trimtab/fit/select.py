@@ -2,7 +2,8 @@
 
     strength* = argmin_lambda  sum_i w_i CE(q_i, p_i^(-fold(i), lambda)) / sum_i w_i          ties: the stronger penalty
 
-The standardisation is fitted again inside each fold; related items (of one group or template, or near duplicates) stay in one fold.
+The standardisation is fitted again inside each fold; related items (of one group or template, or near duplicates)
+stay in one fold.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Selection:
 
 
 def fold_of_items(groups: Int[Array, "items"], folds: int, seed: int) -> Int[Array, "items"]:
-    """Return each item's fold: groups (equal numbers) in random order, each to the fold with the fewest items so far."""
+    """Return each item's fold: groups (equal numbers) in random order, each to the fold with the fewest items."""
     names, index, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     if len(names) < folds:
         raise FitError(

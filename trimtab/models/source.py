@@ -108,6 +108,21 @@ def fingerprint(spec: ModelSpec) -> str:
     return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
 
 
+def loaded_bytes(spec: ModelSpec) -> int:
+    """Return about how much memory the weights take in fp32, from the size of their files.
+
+    A model that is still on the hub is taken for one of a billion weights.
+    """
+    source = locate(spec)
+    if source.kind == "hub":
+        return 4_000_000_000
+    folder = Path(source.place)
+    if source.gguf_file:
+        return 8 * (folder / source.gguf_file).stat().st_size  # about 4 bits a weight
+    stored = sum(one.stat().st_size for one in folder.glob("*.safetensors"))
+    return 2 * stored  # at least 16 bits a weight
+
+
 def hub_commit(source: Source) -> str:
     """Return the commit hash that a hub revision stands for; the local cache is asked before the hub."""
     if source.revision and _COMMIT.fullmatch(source.revision):

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+from trimtab.digest import digest_of
 from trimtab.stages.stage import Stage
 from trimtab.types import ModelSpec, Progress
 
@@ -33,6 +34,13 @@ def model_identity(spec: ModelSpec) -> dict[str, Any]:
     }
 
 
+def reading_bytes(spec: ModelSpec) -> int:
+    """Return about how much memory it takes to run texts through a model."""
+    from trimtab.models.source import loaded_bytes
+
+    return loaded_bytes(spec) + 500_000_000
+
+
 @dataclass(frozen=True)
 class Embed(Stage):
     """One activation per text of a data set."""
@@ -49,6 +57,14 @@ class Embed(Stage):
     @property
     def title(self) -> str:
         return f"embed with {self.spec.model}"
+
+    @property
+    def memory_bytes(self) -> int:
+        return reading_bytes(self.spec)
+
+    @property
+    def model_key(self) -> str:
+        return digest_of(self.settings["model"])
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `activations.safetensors` (float32, in the order of the data's items)."""

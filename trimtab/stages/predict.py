@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from trimtab.stages.embed import model_identity
+from trimtab.stages.embed import model_identity, reading_bytes
 from trimtab.stages.stage import Stage
 from trimtab.stages.train import read_activations, texts_of
 from trimtab.types import ModelSpec, Progress
@@ -68,6 +68,10 @@ class PredictTuned(Stage):
     def title(self) -> str:
         return f"predict with tuned {self.spec.model}"
 
+    @property
+    def memory_bytes(self) -> int:
+        return reading_bytes(self.spec)
+
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `predictions.parquet`."""
         from trimtab.fit.tune import predict_tuned
@@ -99,6 +103,10 @@ class PredictZeroShot(Stage):
     @property
     def title(self) -> str:
         return f"zero-shot with {self.spec.model}"
+
+    @property
+    def memory_bytes(self) -> int:
+        return reading_bytes(self.spec)
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `predictions.parquet`, test items only."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -62,12 +62,48 @@ class Stage(ABC):
         """What is being done, in a few words for a progress line."""
         return self.kind
 
+    @property
+    def memory_bytes(self) -> int:
+        """Peak memory beyond the libraries', roughly, for a schedule that knows of no stage like it."""
+        return 300_000_000
+
+    @property
+    def model_key(self) -> str | None:
+        """Which model it loads, so that a worker that holds it may go on with it; none where it loads none."""
+        return None
+
+    @property
+    def bulk_key(self) -> str | None:
+        """Equal for stages that are cheaper made together than alone; none where there is nothing to share."""
+        return None
+
     @abstractmethod
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Read the inputs' folders, write the result into `out`, return what the manifest should say about it.
 
         `work` keeps its content when the process is killed: a long loop goes on from there.
         """
+
+
+class BulkStage(Stage):
+    """A stage of which many are solved as one problem; each has its own digest, and the same bits as alone."""
+
+    @classmethod
+    @abstractmethod
+    def solve(cls, stages: Sequence[Any], inputs: Sequence[Mapping[str, Path]]) -> Sequence[Any]:
+        """Return for each stage what `keep` writes, or the exception that stops this one alone."""
+
+    @abstractmethod
+    def keep(self, solution: Any, out: Path) -> dict[str, Any]:
+        """Write the result into `out`, return what the manifest should say about it."""
+
+    def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
+        """Solve this one alone and write it."""
+        (solution,) = self.solve([self], [inputs])
+        if isinstance(solution, Exception):
+            raise solution
+        progress(1, 1)
+        return self.keep(solution, out)
 
 
 def _holds_stages(value: object) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from trimtab.digest import component_identity, settings_of
 from trimtab.fit.probe_settings import Probe
 from trimtab.fit.tune_settings import Tune
-from trimtab.stages.embed import description, model_identity
+from trimtab.stages.embed import description, model_identity, reading_bytes
 from trimtab.stages.stage import Stage
 from trimtab.types import ModelSpec, Objective, Progress
 
@@ -148,6 +148,12 @@ class TrainTune(Stage):
     @property
     def title(self) -> str:
         return f"tune {self.spec.model}, {type(self.objective).__name__.lower()}, seed {self.seed}"
+
+    @property
+    def memory_bytes(self) -> int:
+        # all weights, their gradients and two moments; or the weights and what is kept for the way back
+        copies = 4 if self.fit.method == "full" else 1
+        return copies * reading_bytes(self.spec) + 1_500_000_000
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write the tuned weights and `fit.json`; goes on from the last checkpoint under `work`."""
