@@ -9,11 +9,13 @@ import numpy as np
 METRICS = (("accuracy", True), ("auroc", True), ("ece", False))
 STATUS_REASONS = {
     "ok": None,
-    "imprecise": "the gap is 2.6 standard errors",
-    "no_gap": "the ceiling is not above the supervisor: 0.783 against 0.781, one-sided p = 0.62",
-    "reversed": "the ceiling is below the supervisor",
-    "self_pair": "supervisor and student are the same model",
-    "undefined": "no PGR for calibration by default",
+    "imprecise": "The gap is 2.6 standard errors",
+    "no_gap": "The ceiling is not shown to be better than the weak supervisor: ceiling - weak = +0.0020 "
+    "[-0.0110, +0.0150], better is positive.",
+    "reversed": "The ceiling is worse than the weak supervisor: ceiling - weak = -0.0300 [-0.0500, -0.0100], "
+    "better is positive.",
+    "self_pair": "Supervisor and student are the same model",
+    "undefined": "No PGR for calibration by default",
 }
 EXPERIMENT = """name: movie-sentiment
 task: {kind: movie_sentiment, supervisor: 2000, transfer: 2000, test: 2000}
@@ -97,8 +99,7 @@ def row(
         "key": "/".join(filter(None, [weak, strong, method, metric, part])),
         "weak": weak, "strong": strong, "method": method, "chain": [weak, strong], "metric": metric,
         "higher_is_better": higher, "slice": part,
-        "labels": {"weak": 2000, "kept": 1000 if method == "confident-half" else 2000, "gold": 0,
-                   "weak_accuracy": interval(0.786, 0.02, kind, reason)},
+        "labels": labels(method, control, kind, reason),
         "truth": "oracle" if control in ("flipped_truth", "weak_on_truth") else "none",
         "control": control, "ceiling_kind": "plain", "n_test": 2000,
         "weak_score": interval(low, 0.018, kind, reason), "student": interval(middle, 0.016, kind, reason),
@@ -115,6 +116,21 @@ def row(
             for s in seeds
         ],
     }  # fmt: skip
+
+
+def labels(method: str, control: str | bool, kind: str, reason: str | None) -> dict[str, Any]:
+    """Return what a row's student was told."""
+    given = interval(0.786, 0.02, kind, reason)
+    told = {
+        "flipped_truth": {"weak": 0, "kept": 2000, "gold": 2000, "weak_accuracy": None, "kept_accuracy": given},
+        "weak_on_truth": {"weak": 0, "kept": 2000, "gold": 2000, "weak_accuracy": None,
+                          "kept_accuracy": interval(1.0, 0.0, kind, reason)},
+        "zero_shot": {"weak": 0, "kept": 0, "gold": 0, "weak_accuracy": None, "kept_accuracy": None},
+    }  # fmt: skip
+    half = method == "confident-half"
+    kept = {"kept": 1000, "kept_accuracy": interval(0.894, 0.017, kind, reason)} if half else {}
+    weak = {"weak": 2000, "kept": 2000, "gold": 0, "weak_accuracy": given, "kept_accuracy": given}
+    return told.get(str(control), weak | kept)
 
 
 CONTROLS = (("flipped_truth", 0.829), ("weak_on_weak", 0.783), ("weak_on_truth", 0.786), ("zero_shot", 0.642))

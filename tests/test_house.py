@@ -23,8 +23,10 @@ ORDER = (
     {"plan"},
     {"executors"},
     {"terminal", "report"},
-    {"results", "catalogue", "forecast", "environment"},
+    {"results", "catalogue", "preflight", "environment"},
+    {"forecast"},
     {"study", "demo", "expected"},
+    {"commands"},
     {"cli"},
     {"__init__", "__main__"},
 )

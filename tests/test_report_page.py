@@ -165,12 +165,123 @@ def test_costs_add_up():
     assert "all 38 2 33.2 s 3 min 57 s" in text
 
 
-@pytest.mark.parametrize("status", ["no_gap", "reversed", "self_pair", "undefined"])
-def test_the_answer_says_why_there_is_no_pgr(status: str):
-    text = Page(render(example.results(statuses=(status,)))).text
-    answer = text.split("Comparison")[0]
-    assert example.STATUS_REASONS[status] in answer
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ("no_gap", "the ceiling is not shown to beat the supervisor, so there is no gap to recover."),
+        ("reversed", "the ceiling is worse than the supervisor."),
+        ("self_pair", "supervisor and student are the same model."),
+        ("undefined", "No PGR for calibration by default."),
+    ],
+)
+def test_the_answer_says_why_there_is_no_pgr_and_the_table_gives_the_numbers_once(status: str, why: str):
+    results = example.results(statuses=(status,), metrics=(("accuracy", True),))
+    reason = example.STATUS_REASONS[status]
+    methods = [row for row in results["rows"] if not row["control"]]
+    if status in ("no_gap", "reversed"):
+        results["warnings"] += [{"code": status, "row": row["key"], "text": reason} for row in methods]
+    answer, rest = Page(render(results)).text.split("Comparison", 1)
+    assert f"There is no PGR: {why}" in answer
     assert "recovers" not in answer
+    assert rest.count(reason.rstrip(".")) == 1
+    assert answer.count(reason.rstrip(".")) == (status == "undefined")
+
+
+def test_labels_given_and_kept_stand_beside_each_other_with_their_accuracy():
+    text = Page(render(example.results())).text
+    told = text.split("What each student was told")[1]
+    assert "naive 2,000 0.786 [0.766, 0.806] 2,000 0.786 [0.766, 0.806] 0 none" in told
+    assert "confident-half 2,000 0.786 [0.766, 0.806] 1,000 0.894 [0.877, 0.911] 0 none" in told
+    # controls that are not told weak labels do not repeat how right those are
+    assert "(a) flipped truth \u2014 \u2014 2,000 0.786 [0.766, 0.806] 2,000 oracle" in told
+    assert "(d) zero-shot \u2014 \u2014 \u2014 \u2014 \u2014 none" in told
+
+
+def test_a_note_of_all_labels_is_said_once_and_marks_nothing():
+    results = example.results(metrics=(("accuracy", True),))
+    for row in results["rows"]:
+        for name in ("weak_accuracy", "kept_accuracy"):
+            if row["labels"][name]:
+                row["labels"][name] = row["labels"][name] | {"reason": "A t interval over seeds."}
+    told = render(results).split("What each student was told")[1].split("</section>")[0]
+    assert told.count("A t interval over seeds.") == 1
+    assert "<sup" not in told
+
+
+def test_a_warning_names_what_it_is_about_in_words():
+    results = example.results(metrics=(("accuracy", True),))
+    for row in results["rows"]:
+        row["key"] = f"{row['weak']}-{row['strong']}-{row['method']}-accuracy"
+    keys = ("w0", "s0-ceiling", "w0-s0-confidence", "w0-s0-flipped_truth", "w9-unknown")
+    results["warnings"] = [{"code": "c", "row": key, "text": f"About {key}."} for key in keys]
+    text = Page(render(results)).text
+    for said in (
+        "About w0. (minilm-l6)",
+        "About s0-ceiling. (strong ceiling of smollm2-135m)",
+        "About w0-s0-confidence. (confidence)",
+        "About w0-s0-flipped_truth. ((a) flipped truth)",
+        "About w9-unknown. (w9-unknown)",
+    ):
+        assert said in text, said
+
+
+def test_tokens_and_memory_are_added_up_where_they_were_measured():
+    results = example.results()
+    assert "Tokens" not in Page(render(results)).text
+    for stage in results["stages"]:
+        embeds = stage["kind"] == "embed"
+        stage |= {"title": f"{stage['kind']} it", "tokens": 100_000 if embeds else None}
+        stage["peak_memory_bytes"] = 3 * 2**30 if embeds else 2**29 if stage["kind"] == "train" else None
+    text = Page(render(results)).text
+    # 200,000 tokens in 61.3 + 142.8 s; the probes' 15 x 1.7 s count no tokens and do not slow the speed
+    assert "embed 2 2 0.0 s 3 min 24 s 200,000 980 3.0 GiB" in text
+    assert "train 15 0 25.5 s 25.5 s \u2014 \u2014 512 MiB" in text
+    assert "label 5 0 0.5 s 0.5 s \u2014 \u2014 \u2014" in text
+    assert "all 38 2 33.2 s 3 min 57 s 200,000 980 3.0 GiB" in text
+    dearest = text.split("Dearest stages")[1]
+    assert dearest.index("embed it embed yes 2 min 23 s 100,000 700 3.0 GiB") < dearest.index(
+        "embed it embed yes 1 min 1 s"
+    )
+    assert "label it" not in dearest
+
+
+def test_the_split_of_every_seed_is_on_the_page_where_it_was_recorded():
+    results = example.results(seeds=(0, 7))
+    assert "Items of each seed" not in render(results)
+    for name, letter in (("supervisor", "a"), ("transfer", "b")):
+        results["splits"][name]["per_seed"] = [{"seed": s, "digest": f"{s}{letter}" * 32} for s in (0, 7)]
+    assert "7 7a7a7a7a7a7a 7b7b7b7b7b7b" in Page(render(results)).text
+
+
+def test_several_pairs_are_counted_against_control_a_and_each_is_named():
+    results = example.results(strong=("small", "large"), metrics=(("accuracy", True),))
+    spans = {"s0": (0.01, 0.02), "s1": (-0.01, 0.01)}
+    results["controls"] = [
+        {"weak": "w0", "strong": key, "difference": {"mean": sum(span) / 2, "low": span[0], "high": span[1]},
+         "sentence": f"Naive of {key}."}
+        for key, span in spans.items()
+    ]  # fmt: skip
+    answer, rest = Page(render(results)).text.split("Comparison", 1)
+    assert "scores higher in 1 and lower in 0 of 2 pairs, and is not told apart from it in 1." in answer
+    assert "minilm-l6 to small: Naive of s0. minilm-l6 to large: Naive of s1." in rest
+
+
+def test_a_table_that_goes_on_sideways_says_so_without_a_script():
+    style = re.search(r"<style>(.*?)</style>", render(example.results()), re.S)
+    assert style is not None
+    frame = re.search(r"\.scroll, pre \{(.*?)\}", style.group(1), re.S)
+    assert frame is not None
+    covers, shades = (
+        re.findall(rf"linear-gradient\([^\n]*no-repeat {kind}", frame.group(1)) for kind in ("local", "scroll")
+    )
+    assert (len(covers), len(shades)) == (2, 2)
+    assert style.group(1).count("--shade: ") == 2  # light and dark
+
+
+def test_the_truth_level_marks_a_control_in_every_table_of_rows():
+    text = Page(render(example.results(metrics=(("accuracy", True),)))).text
+    # comparison, agreement, calibration, and one line per seed; the table of labels has a column for it
+    assert text.count("(a) flipped truth [oracle]") == 3 + 5
 
 
 def test_the_answer_admits_one_seed_imprecision_and_absent_controls():

@@ -33,7 +33,7 @@ def test_a_pair_is_one_block_with_the_numbers_of_its_rows():
     assert line_of(text, "confidence ").endswith("0.080")
     assert "0.58 [-0.62, 4.48]*" in line_of(text, "confidence ")
     assert "no gap*" in line_of(text, "confident-half")
-    assert "* confidence: PGR imprecise: the gap is 2.6 standard errors" in text
+    assert "* confidence: PGR imprecise: The gap is 2.6 standard errors" in text
 
 
 def test_one_pair_fits_a_hundred_columns():

@@ -211,9 +211,16 @@ def test_agreement_labels_and_curves(finished: tuple[Results, Path]) -> None:
             assert row["agreement"][name]["mean"] == pytest.approx(wanted, abs=1e-9)
         weak_labels = [stored.labels(one["labels"]["weak_labels"]) for one in row["per_seed"]]
         accuracy = [(p.argmax(1) == gold).mean() for p, _, gold in weak_labels]
-        assert row["labels"]["weak_accuracy"]["mean"] == pytest.approx(np.mean(accuracy), abs=1e-9)
         half = student_t.ppf(0.975, 4) * np.std(accuracy, ddof=1) / np.sqrt(5)
-        assert row["labels"]["weak_accuracy"]["low"] == pytest.approx(np.mean(accuracy) - half, abs=1e-9)
+        if row["labels"]["weak"]:
+            assert row["labels"]["weak_accuracy"]["mean"] == pytest.approx(np.mean(accuracy), abs=1e-9)
+            assert row["labels"]["weak_accuracy"]["low"] == pytest.approx(np.mean(accuracy) - half, abs=1e-9)
+        else:
+            assert row["labels"]["weak_accuracy"] is None
+        if "labels" in row["per_seed"][0]["labels"]:
+            told = [stored.labels(one["labels"]["labels"]) for one in row["per_seed"]]
+            kept = np.mean([np.average(p.argmax(1) == gold, weights=w) for p, w, gold in told])
+            assert row["labels"]["kept_accuracy"]["mean"] == pytest.approx(kept, abs=1e-9)
         curve = row["calibration"]["curve"]
         assert sum(one["n"] for one in curve) == student.shape[0] * student.shape[1]
         confidence = student.max(2).ravel()

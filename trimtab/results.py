@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trimtab.errors import UsageError
+from trimtab.errors import UsageError, did_you_mean
 from trimtab.store import Store
 
 
@@ -53,11 +53,14 @@ class Results:
         Raises UsageError where there is none.
         """
         metric = metric or self.rows[0]["metric"]
-        for row in self.rows:
-            if (row["method"], row["metric"], row["weak"], row["strong"]) == (method, metric, weak, strong):
-                return row
-        known = sorted({row["method"] for row in self.rows})
-        raise UsageError(f"there is no row {method}, {metric}, {weak} -> {strong}; methods: {', '.join(known)}")
+        wanted = {"method": method, "metric": metric, "weak": weak, "strong": strong}
+        rows = self.rows
+        for name, value in wanted.items():
+            known = {str(row[name]) for row in rows}
+            rows = [row for row in rows if row[name] == value]
+            if not rows:
+                raise UsageError(f'no row has {name} "{value}" ({_asked(wanted)}).{did_you_mean(str(value), known)}')
+        return rows[0]
 
     def table(self, *, everything: bool = False) -> str:
         """Return the table of the main metric as text; with `everything`, those of all metrics and slices."""
@@ -92,3 +95,7 @@ class Results:
                         shutil.copyfile(source, path)
                         written[path] = None
         return list(written)
+
+
+def _asked(wanted: Mapping[str, str]) -> str:
+    return "asked for " + ", ".join(f"{name} {value}" for name, value in wanted.items())

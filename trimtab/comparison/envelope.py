@@ -13,6 +13,7 @@ from trimtab.comparison.row import Row
 from trimtab.comparison.rows import adjust_for_methods, gap_recovered, row_json
 from trimtab.metrics import METRICS
 from trimtab.metrics.aggregate import median_pgr
+from trimtab.metrics.intervals import LEVEL
 from trimtab.types import Progress
 
 SCHEMA = 1
@@ -93,7 +94,7 @@ def envelope(
         "study": "generalize",
         "seeds": list(measured.seeds),
         "interval": {
-            "level": 0.95,
+            "level": LEVEL,
             "method": _method(len(measured.seeds)),
             "draws": len(measured.resample.item_weights),
         },
@@ -104,11 +105,19 @@ def envelope(
         "rows": found,
         "aggregates": _aggregates(measured, rows, metrics),
         "controls": remarks,
-        "control_sentence": " ".join(one["sentence"] for one in remarks) or None,
+        "control_sentence": " ".join(_of_pair(one, models, len(remarks)) for one in remarks) or None,
         "examples": examples(measured, rows, metrics[0]),
         "warnings": missing_controls(rows, models)
         + warnings(found, metrics[0], description.fits(rows), data["notes"], len(measured.gold), len(measured.seeds)),
     }
+
+
+def _of_pair(remark: Mapping[str, Any], models: Mapping[str, Any], pairs: int) -> str:
+    """Return a pair's sentence, with the pair's name before it where there are several."""
+    if pairs == 1:
+        return remark["sentence"]
+    weak, strong = (f"{models[remark[side]]['model']} ({remark[side]})" for side in ("weak", "strong"))
+    return f"{weak} to {strong}: {remark['sentence']}"
 
 
 def _method(seeds: int) -> str:

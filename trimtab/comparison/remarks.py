@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trimtab.comparison.grid_edge import edge_warnings
 from trimtab.comparison.measured import Measured
 from trimtab.comparison.row import Row
-from trimtab.metrics.intervals import difference_interval
+from trimtab.comparison.rows import gap_recovered
+from trimtab.metrics import METRICS
+from trimtab.metrics.intervals import Interval, difference_interval
 from trimtab.metrics.resolution import resolvable_gap
 
 FEW_TEST_ITEMS = 200
@@ -24,27 +27,41 @@ def control_remarks(measured: Measured, rows: Sequence[Row], metric: str) -> lis
             continue
         ours, theirs = (measured.scores(metric, one.student_predictions) for one in (student, row))
         difference = difference_interval(ours, theirs, measured.resample)
+        scores = (
+            f"Naive reaches {METRICS[metric].title} {ours.point.mean():.3f}, "
+            f"control (a), the same student on ground truth with random flips, {theirs.point.mean():.3f}"
+        )
+        recovered = gap_recovered(measured, student, metric).value is not None
+        reading = control_reading(difference, recovered, higher_is_better=METRICS[metric].higher_is_better)
         remarks.append(
             {
                 "weak": row.weak,
                 "strong": row.strong,
                 "difference": difference.to_json(),
-                "sentence": _sentence(ours.point.mean(), theirs.point.mean(), difference, metric, len(measured.seeds)),
+                "sentence": f"{scores} ({_span(difference, len(measured.seeds))}): {reading}.",
             }
         )
     return remarks
 
 
-def _sentence(ours: float, theirs: float, difference: Any, metric: str, seeds: int) -> str:
-    measured = f"Naive reaches {metric} {ours:.3f}, the same student on ground truth with random flips {theirs:.3f}"
-    if difference.low is None:
-        return f"{measured}; the difference has no interval ({difference.reason})."
-    span = f"{difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}], {seeds} seeds"
-    if difference.low > 0:
-        return f"{measured} ({span}): averaging out independent label errors does not explain how good it is."
-    if difference.high < 0:
-        return f"{measured} ({span}): the supervisor's errors cost it more than as many random ones."
-    return f"{measured} ({span}): averaging out independent label errors alone may explain how good it is."
+def control_reading(difference: Interval, recovered: bool, *, higher_is_better: bool = True) -> str:
+    """Return what the difference naive - control (a) means, for a pair whose naive student recovered a gap or not.
+
+    Where no gap was recovered there is nothing that averaging could explain, so only the two kinds of errors are
+    compared.
+    """
+    if difference.low is None or difference.high is None:
+        return "nothing can be said about what explains the score"
+    low, high = difference.low, difference.high
+    better, worse = (low > 0, high < 0) if higher_is_better else (high < 0, low > 0)
+    if recovered and not worse:
+        explains = "does not explain" if better else "alone may explain"
+        return f"averaging out independent label errors {explains} how good naive is"
+    if better:
+        return "the supervisor's errors cost naive less than as many random ones"
+    if worse:
+        return "the supervisor's errors cost naive more than as many random ones"
+    return "the supervisor's errors are not shown to cost naive more or less than as many random ones"
 
 
 def warnings(
@@ -85,13 +102,17 @@ def missing_controls(rows: Sequence[Row], models: Mapping[str, Any]) -> list[dic
 def _fit_warnings(fits: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     found = []
     for key, facts in fits.items():
-        edge = sorted({one["strength"] for one in facts if one.get("strength_at_edge")})
-        if edge:
-            text = (
-                f"The chosen penalty {edge} is at the edge of the grid: a better one may lie outside; widen strengths."
-            )
-            found.append({"code": "strength_edge", "row": key, "text": text})
+        found += [{"code": "strength_edge", "row": key, "text": text} for text in edge_warnings(facts)]
         if any(one.get("converged") is False for one in facts):
             text = "A fit stopped at max_steps before its gradient was small; raise max_steps or the penalty."
             found.append({"code": "not_converged", "row": key, "text": text})
     return found
+
+
+def _span(difference: Interval, seeds: int) -> str:
+    counted = f"{seeds} seed{'s' if seeds != 1 else ''}"
+    if difference.mean is None:
+        return f"no difference: {difference.reason}"
+    if difference.low is None or difference.high is None:
+        return f"difference {difference.mean:+.3f}, no interval: {difference.reason}"
+    return f"difference {difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}], {counted}"

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from trimtab.comparison.labels import labels_json, truth_of
 from trimtab.comparison.measured import Measured
 from trimtab.comparison.row import Row
 from trimtab.metrics import METRICS
 from trimtab.metrics.agreement import agreement
 from trimtab.metrics.calibration import calibration_curve
-from trimtab.metrics.intervals import Interval, difference_interval, mean_interval
+from trimtab.metrics.intervals import difference_interval, mean_interval
 from trimtab.metrics.paired import holm, mcnemar
 from trimtab.metrics.pgr import PGR, performance_gap_recovered
-from trimtab.types import Array
 
 
 def gap_recovered(measured: Measured, row: Row, metric: str) -> PGR:
@@ -50,7 +50,7 @@ def row_json(measured: Measured, row: Row, metric: str, naive: Row | None, slice
         "higher_is_better": METRICS[metric].higher_is_better,
         "slice": slice_name,
         "labels": labels_json(measured, row) if whole else None,
-        "truth": row.truth,
+        "truth": truth_of(measured, row),
         "control": row.control or False,
         "ceiling_kind": "plain",
         "n_test": len(measured.gold),
@@ -127,38 +127,3 @@ def _calibration(measured: Measured, row: Row) -> dict[str, Any]:
         "weak_curve": curve(row.weak_predictions),
         "ceiling_curve": curve(row.ceiling_predictions),
     }
-
-
-def labels_json(measured: Measured, row: Row) -> dict[str, Any]:
-    """Return how many labels the student was given, how many it kept, and how often they are right."""
-    weak = [measured.labels[i] for i in row.weak_labels]
-    told = [measured.labels[i] for i in row.labels]
-    kept = [one.weights > 0 for one in told]
-    oracle = bool(told) and row.truth == "oracle"
-    return {
-        "weak": round(float(np.mean([len(one.ids) for one in weak]))),
-        "kept": round(float(np.mean([one.sum() for one in kept]))) if told else 0,
-        "gold": round(float(np.mean([one.sum() for one in kept]))) if oracle else 0,
-        "weak_accuracy": over_seeds([_right(measured, one, np.ones(len(one.ids), bool)) for one in weak]),
-        "kept_accuracy": over_seeds([_right(measured, o, k) for o, k in zip(told, kept, strict=True)])
-        if told
-        else None,
-    }
-
-
-def _right(measured: Measured, labels: Any, among: Array) -> float:
-    gold = np.array([measured.transfer_gold[one] for one in labels.ids])
-    return float((labels.probabilities.argmax(1) == gold)[among].mean())
-
-
-def over_seeds(values: list[float]) -> dict[str, Any]:
-    """Return the mean with a t interval over seeds, each of which has transfer items of its own."""
-    mean = float(np.mean(values))
-    if len(values) == 1:
-        reason = "One seed: its spread over seeds is unknown."
-        return Interval(mean, None, None, 0.95, "items_only", reason).to_json()
-    from scipy.stats import t
-
-    half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    reason = "A t interval over seeds."
-    return Interval(mean, max(0.0, mean - half), min(1.0, mean + half), 0.95, "crossed_t", reason).to_json()

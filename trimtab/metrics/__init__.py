@@ -15,19 +15,19 @@ __all__ = ["METRICS", "Metric"]
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", accuracy, True, True, "Accuracy"),
-        Metric("balanced_accuracy", balanced_accuracy, True, True, "Balanced accuracy"),
-        Metric("macro_f1", macro_f1, True, True, "Macro F1"),
+        Metric("accuracy", accuracy, True, True, "accuracy"),
+        Metric("balanced_accuracy", balanced_accuracy, True, True, "balanced accuracy"),
+        Metric("macro_f1", macro_f1, True, True, "macro F1"),
         Metric("auroc", auroc, True, True, "AUROC"),
-        Metric("brier", brier, False, True, "Brier score"),
         Metric(
             "ece",
             expected_calibration_error,
             False,
             False,
-            "Expected calibration error",
+            "ECE",
             note="ECE is biased upwards, and more so in bootstrap draws, so its interval sits too high: "
             "compare models on the same items, do not read the level.",
         ),
+        Metric("brier", brier, False, True, "Brier score"),
     )
 }

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from trimtab.metrics.intervals import Interval, interval_method, mean_interval
+from trimtab.metrics.intervals import LEVEL, Interval, interval_method, mean_interval
 from trimtab.metrics.metric import ratio
 from trimtab.metrics.resample import Resample, Scores
 from trimtab.types import Array
@@ -76,7 +76,7 @@ def _share(
     scores = share_scores(same, among, resample)
     if np.isnan(scores.point).any():
         reason = f"With some seed there is no test item on which the supervisor is {where}."
-        return Interval(None, None, None, 0.95, interval_method(scores), reason)
+        return Interval(None, None, None, LEVEL, interval_method(scores), reason)
     return mean_interval(scores, resample)
 
 

@@ -5,7 +5,7 @@
 The half makes the two-class value the usual (p_1 - y)^2 and keeps any number of classes in [0, 1]; Brier's
 own definition is twice this.
 
-Brier 1950, equation 2  https://doi.org/10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
+Brier 1950, Monthly Weather Review 78, 1-3  https://doi.org/10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ from trimtab.metrics.resample import Resample, Scores, resample, score
 from trimtab.types import Array
 
 __all__ = [
+    "LEVEL",
     "Interval",
     "IntervalMethod",
     "Resample",
@@ -54,6 +55,7 @@ __all__ = [
 IntervalMethod = Literal["crossed", "crossed_t", "items_only"]
 
 LEVEL = 0.95
+"""Share of studies in which an interval is meant to hold the true value; the one place where it is set."""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class Metric:
     pgr: bool
     """Whether performance gap recovered is reported for it by default."""
     title: str
-    """Heading in tables and figures."""
+    """Its words in a sentence, a table or a figure."""
     bounds: tuple[float, float] = (0.0, 1.0)
     """Smallest and largest possible value; intervals of a score are cut there."""
     note: str | None = None

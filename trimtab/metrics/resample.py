@@ -74,7 +74,9 @@ class Scores:
         return Scores(self.point * factor, self.draws * factor)
 
 
-def resample(groups: Int[Array, "items"] | Sequence[str] | None, n_items: int, n_seeds: int, draws: int = 2000, seed: int = 0) -> Resample:
+def resample(
+    groups: Int[Array, "items"] | Sequence[str] | None, n_items: int, n_seeds: int, draws: int = 2000, seed: int = 0
+) -> Resample:
     """Return the weights of `draws` bootstrap draws: whole groups of items, and seeds, with replacement.
 
     The same arguments give the same weights. Raises ValueError where there is nothing to resample or `groups`

@@ -15,6 +15,8 @@ from __future__ import annotations
 from math import sqrt
 from statistics import NormalDist
 
+from trimtab.metrics.intervals import LEVEL
+
 
 def resolvable_gap(
     n_items: int,
@@ -38,9 +40,9 @@ def resolvable_gap(
             "resolvable_gap needs items and seeds >= 1, accuracy in [0, 1], correlation in [-1, 1] and a "
             f"deviation >= 0, not {n_items}, {seeds}, {accuracy}, {correlation}, {seed_deviation}"
         )
-    items = NormalDist().inv_cdf(0.975) ** 2 * 2 * accuracy * (1 - accuracy) * (1 - correlation) / n_items
+    items = NormalDist().inv_cdf((1 + LEVEL) / 2) ** 2 * 2 * accuracy * (1 - accuracy) * (1 - correlation) / n_items
     if seeds == 1 or seed_deviation == 0:
         return sqrt(items)
     from scipy.stats import t
 
-    return sqrt(items + float(t.ppf(0.975, seeds - 1)) ** 2 * seed_deviation**2 / seeds)
+    return sqrt(items + float(t.ppf((1 + LEVEL) / 2, seeds - 1)) ** 2 * seed_deviation**2 / seeds)

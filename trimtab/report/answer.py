@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from trimtab.report.groups import (
     Group,
@@ -19,11 +20,11 @@ from trimtab.report.numbers import decimal, probability, value
 from trimtab.report.untrusted import printable, short
 
 NO_VALUE = {
-    "no_gap": "The ceiling is not shown to beat the supervisor, so there is no gap to recover and no PGR",
-    "reversed": "The ceiling is worse than the supervisor, so there is no PGR",
-    "self_pair": "Supervisor and student are the same model, so there is no PGR",
-    "undefined": "PGR is not defined here",
+    "no_gap": "the ceiling is not shown to beat the supervisor, so there is no gap to recover",
+    "reversed": "the ceiling is worse than the supervisor",
+    "self_pair": "supervisor and student are the same model",
 }
+"""Why there is no PGR; the numbers behind it stand below the table."""
 
 
 def answer(results: Results) -> list[str]:
@@ -32,12 +33,38 @@ def answer(results: Results) -> list[str]:
     if not groups:
         return ["This run compared no method with its supervisor."]
     said = _one_pair(results, groups[0]) if len(groups) == 1 else _several_pairs(results, groups)
-    sentence = results.get("control_sentence")
-    if sentence:
-        said.append(printable(sentence, 600))
+    if len(control_sentences(results)) == 1:
+        said += control_sentences(results)
+    elif results.get("controls"):
+        said.append(_over_pairs(results["controls"]))
     elif not any(group.controls for group in groups):
         said.append("No controls ran, so nothing here says what explains the recovery.")
     return [*said, *_how_sure(results)]
+
+
+def control_sentences(results: Results) -> list[str]:
+    """Return how naive compares with control (a), one sentence per pair of models, named where there are several."""
+    remarks = results.get("controls") or ()
+    if len(remarks) > 1:
+        return [_of_pair(results, one) for one in remarks]
+    sentence = remarks[0].get("sentence") if remarks else results.get("control_sentence")
+    return [printable(sentence, 600)] if sentence else []
+
+
+def _of_pair(results: Results, remark: Row) -> str:
+    weak, strong = (model_name(results, remark.get(side)) for side in ("weak", "strong"))
+    return f"{weak} to {strong}: {printable(remark.get('sentence'), 600)}"
+
+
+def _over_pairs(remarks: Sequence[Row]) -> str:
+    """Count in how many pairs naive scores above and below control (a)."""
+    spans = [one.get("difference") or {} for one in remarks]
+    above = sum(span.get("low") is not None and span["low"] > 0 for span in spans)
+    below = sum(span.get("high") is not None and span["high"] < 0 for span in spans)
+    return (
+        f"Against control (a), ground truth with random flips, naive scores higher in {above} and lower in {below} of "
+        f"{len(spans)} pairs, and is not told apart from it in {len(spans) - above - below}."
+    )
 
 
 def _one_pair(results: Results, group: Group) -> list[str]:
@@ -61,8 +88,8 @@ def _recovered(row: Row) -> str:
     block = row.get("pgr") or {}
     status, reason = str(block.get("status") or "undefined"), block.get("reason")
     if block.get("value") is None:
-        why = f": {printable(reason, 300).rstrip('.')}" if reason else ""
-        return f"{NO_VALUE.get(status, 'There is no PGR')}{why}."
+        why = NO_VALUE.get(status) or printable(reason or "no reason was recorded", 400).rstrip(".")
+        return f"There is no PGR: {why}."
     low, high = block.get("low"), block.get("high")
     share = f"{100 * block['value']:.0f} % of the performance gap"
     between = "no bounded interval"
@@ -84,7 +111,9 @@ def _others(rows: list[Row]) -> str:
         for row in clear[:4]
     ]
     listed = ", ".join(parts) + (f" and {len(clear) - 4} more" if len(clear) > 4 else "")
-    return f"Of {len(rows)} other methods, {len(clear)} differ from naive after Holm's correction: {listed}."
+    methods = f"{len(rows)} other methods" if len(rows) > 1 else "1 other method"
+    differ = "differ" if len(clear) > 1 else "differs"
+    return f"Of {methods}, {len(clear)} {differ} from naive after Holm's correction: {listed}."
 
 
 def _several_pairs(results: Results, groups: list[Group]) -> list[str]:

@@ -19,7 +19,7 @@ def difference(first: Row | None, second: Row | None, field: str = "mean") -> Sp
         low = d - sqrt((b - b_low)^2 + (a_high - a)^2),   high = d + sqrt((b_high - b)^2 + (a - a_low)^2)
 
     None where one of them has no value; `low` and `high` are None where one of them has no interval.
-    Zou and Donner 2008, equation 4  https://doi.org/10.1002/sim.3095
+    Zou and Donner 2008, Statistics in Medicine 27, 1693-1702  https://doi.org/10.1002/sim.3095
 
     >>> difference({"mean": 0.8, "low": 0.77, "high": 0.83}, {"mean": 0.9, "low": 0.86, "high": 0.94})["low"]
     0.05

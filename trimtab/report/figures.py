@@ -19,7 +19,7 @@ from trimtab.report.groups import (
     row_name,
 )
 from trimtab.report.numbers import value
-from trimtab.report.untrusted import short
+from trimtab.report.untrusted import first_up, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +48,7 @@ def score_figures(results: Results) -> Iterator[Drawing]:
         yield Drawing(
             f"scores-{number}",
             scores(group),
-            f"{_first_up(metric_name(group.metric))} of supervisor, students and ceiling, with intervals. {pair}.",
+            f"{first_up(metric_name(group.metric))} of supervisor, students and ceiling, with intervals. {pair}.",
             f"Scores for {pair}: {_in_words(group, 'student', 'mean')}",
         )
         if any((row.get("pgr") or {}).get("value") is not None for row in group.rows):
@@ -125,7 +125,3 @@ def _pair(results: Results, group: Group) -> str:
 def _in_words(group: Group, block: str, field: str) -> str:
     shown = ((row_name(row), value(row.get(block), field=field)) for row in group.rows)
     return "; ".join(f"{name} {number.text} {number.interval}".strip() for name, number in shown)
-
-
-def _first_up(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -11,6 +11,7 @@ from trimtab.report.groups import (
     Row,
     groups,
     main_groups,
+    marked_name,
     metric_name,
     model_name,
     row_name,
@@ -19,7 +20,7 @@ from trimtab.report.groups import (
 )
 from trimtab.report.lines import caption, lines, notes, said_of_all
 from trimtab.report.numbers import NONE, Value, count, value
-from trimtab.report.untrusted import printable
+from trimtab.report.untrusted import first_up, printable
 
 MOST_SEED_ROWS = 200
 
@@ -40,11 +41,11 @@ def comparison(results: Results, group: Group) -> Grid:
     shown = lines(group)
     part = f", {slice_name(group.slice)}" if group.slice is not None else ""
     return Grid(
-        f"{_first_up(metric_name(group.metric))}{part}: {pair_name(results, group)}",
+        f"{first_up(metric_name(group.metric))}{part}: {pair_name(results, group)}",
         ("", "Score", "PGR", "Against naive", "Holm p"),
         tuple((line.marked_name, line.score, line.gap, line.against, line.p) for line in shown),
         tuple(line.kind for line in shown),
-        tuple(notes(results, shown)),
+        tuple(notes(results, group, shown)),
         said_of_all(shown),
         caption(results, group),
     )
@@ -57,7 +58,7 @@ def agreement_grids(results: Results) -> list[Grid]:
         rows = [row for row in group.rows if row.get("agreement")]
         body = tuple(
             (
-                row_name(row),
+                marked_name(row),
                 *(value(row["agreement"].get(side)) for side in ("when_weak_right", "when_weak_wrong")),
             )
             for row in rows
@@ -73,33 +74,41 @@ def calibration_grids(results: Results) -> list[Grid]:
     made = []
     for group in main_groups(results):
         rows = [row for row in group.rows if (row.get("calibration") or {}).get("ece")]
-        body = tuple((row_name(row), value(row["calibration"]["ece"])) for row in rows)
+        body = tuple((marked_name(row), value(row["calibration"]["ece"])) for row in rows)
         if rows:
             made.append(Grid(pair_name(results, group), ("", "ECE"), body, _kinds(rows), _cell_notes(body)))
     return made
 
 
 def label_grids(results: Results) -> list[Grid]:
-    """Return what each student was told: how many labels, how many kept, how many of them ground truth."""
+    """Return what each student was told: how many labels it was given and kept, how right both are, and how much of
+    them is ground truth."""
     made = []
     for group in main_groups(results):
         rows = [row for row in group.rows if row.get("labels")]
-        body = tuple(
-            (
-                row_name(row),
-                *(
-                    NONE if row["labels"].get(name) is None else count(row["labels"][name])
-                    for name in ("weak", "kept", "gold")
-                ),
-                value(row["labels"].get("weak_accuracy")),
-                truth_mark(row) or "none",
-            )
-            for row in rows
-        )
+        body = tuple(_told(row) for row in rows)
         if rows:
-            head = ("", "Weak labels", "Kept", "Ground truth", "Accuracy of weak labels", "Truth level")
-            made.append(Grid(pair_name(results, group), head, body, _kinds(rows), _cell_notes(body)))
+            head = ("", "Weak labels", "Accuracy of weak labels", "Labels kept", "Accuracy of kept labels")
+            made.append(
+                Grid(
+                    pair_name(results, group),
+                    (*head, "Ground truth used", "Truth level"),
+                    body,
+                    _kinds(rows),
+                    _cell_notes(body),
+                    _note_of_all(body),
+                )
+            )
     return made
+
+
+def _told(row: Row) -> tuple[str | Value, ...]:
+    labels = row["labels"]
+    given, kept = (count(labels[name]) if labels.get(name) else NONE for name in ("weak", "kept"))
+    gold = count(labels.get("gold") or 0) if labels.get("kept") else NONE
+    accuracies = (value(labels.get(f"{name}_accuracy")) for name in ("weak", "kept"))
+    right, still_right = (shown if shown.text else NONE for shown in accuracies)
+    return (row_name(row), given, right, kept, still_right, gold, truth_mark(row) or "none")
 
 
 def seed_grids(results: Results) -> list[Grid]:
@@ -111,7 +120,7 @@ def seed_grids(results: Results) -> list[Grid]:
             for entry in row.get("per_seed") or ():
                 scores = (entry.get(name, entry.get(name.removesuffix("_score"))) for name in names)
                 seed = printable(entry.get("seed"))
-                body.append((row_name(row), seed, *(optional_decimal(score) for score in scores)))
+                body.append((marked_name(row), seed, *(optional_decimal(score) for score in scores)))
         if body:
             head = ("", "Seed", "Supervisor", "Student", "Ceiling")
             left_out = len(body) - MOST_SEED_ROWS
@@ -147,10 +156,12 @@ def _kinds(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple("control" if row.get("control") else "method" for row in rows)
 
 
+def _note_of_all(body: Sequence[tuple[str | Value, ...]]) -> str:
+    """Return the note that all numbers share, if there is one: such a note needs no mark."""
+    said = {cell.note for row in body for cell in row if isinstance(cell, Value)}
+    return said.pop() if len(said) == 1 else ""
+
+
 def _cell_notes(body: Sequence[tuple[str | Value, ...]]) -> tuple[str, ...]:
     said = dict.fromkeys(cell.note for row in body for cell in row if isinstance(cell, Value) and cell.note)
     return tuple(printable(note, 400) for note in said)
-
-
-def _first_up(text: str) -> str:
-    return text[:1].upper() + text[1:]

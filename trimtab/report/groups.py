@@ -6,36 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trimtab.comparison.controls import CONTROLS
+from trimtab.metrics import METRICS
 from trimtab.report.untrusted import printable
 
 Row = Mapping[str, Any]
 Results = Mapping[str, Any]
-
-METRICS = {
-    "auroc": "AUROC",
-    "ece": "ECE",
-    "macro_f1": "macro F1",
-    "brier": "Brier score",
-    "log_loss": "log loss (nats)",
-}
-"""Metrics that are not written as their name with spaces."""
-
-CONTROLS = {
-    "flipped_truth": ("a", "flipped truth"),
-    "weak_on_weak": ("b", "weak on weak"),
-    "weak_on_truth": ("c", "weak on truth"),
-    "zero_shot": ("d", "zero-shot"),
-}
-"""Letter and words of each control."""
-
-CONTROL_MEANINGS = {
-    "flipped_truth": "the strong model on ground truth, flipped at random at the weak labels' per-class accuracy: "
-    "what averaging out label noise gives by itself",
-    "weak_on_weak": "a fresh weak model on the weak labels: more data without more strength",
-    "weak_on_truth": "the weak model on the ground truth of the transfer split",
-    "zero_shot": "the strong model asked directly, without any training",
-}
-"""What each control shows."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +96,7 @@ def metric_name(metric: str) -> str:
     >>> metric_name("balanced_accuracy"), metric_name("auroc")
     ('balanced accuracy', 'AUROC')
     """
-    return METRICS.get(metric) or printable(metric).replace("_", " ")
+    return METRICS[metric].title if metric in METRICS else printable(metric).replace("_", " ")
 
 
 def slice_name(part: object) -> str:
@@ -132,8 +108,8 @@ def row_name(row: Row) -> str:
     """Return a row's method with its intermediate models, or its control in words."""
     control = row.get("control")
     if control:
-        letter, words = CONTROLS.get(str(control), ("", printable(control).replace("_", " ")))
-        return f"({letter}) {words}" if letter else words
+        known = CONTROLS.get(str(control))
+        return f"({known.letter}) {known.words}" if known else printable(control).replace("_", " ")
     between = list(row.get("chain") or ())[1:-1]
     via = f" via {', '.join(printable(key) for key in between)}" if between else ""
     return printable(row.get("method", "unnamed")) + via
@@ -143,6 +119,12 @@ def truth_mark(row: Row) -> str:
     """Return the row's truth level, or nothing where it saw no ground truth."""
     truth = row.get("truth") or "none"
     return "" if truth == "none" else printable(truth)
+
+
+def marked_name(row: Row) -> str:
+    """Return a row's name with its truth level in brackets, where it saw ground truth."""
+    mark = truth_mark(row)
+    return f"{row_name(row)} [{mark}]" if mark else row_name(row)
 
 
 def _identity(row: Row) -> tuple[str, str, str, str | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from trimtab.metrics import METRICS
 from trimtab.report.groups import Group, Results, Row, row_name, truth_mark
 from trimtab.report.numbers import INTERVALS, Value, gap_recovered, probability, value
 from trimtab.report.untrusted import printable
@@ -42,8 +43,8 @@ def lines(group: Group) -> list[Line]:
     return [*weak, *methods, *ceiling, *controls]
 
 
-def notes(results: Results, shown: list[Line]) -> list[str]:
-    """Return what must be said below a table: statuses, missing intervals, and intervals of another kind."""
+def notes(results: Results, group: Group, shown: list[Line]) -> list[str]:
+    """Return what must be said below a table: statuses, missing or other intervals, and how its metric is read."""
     usual = (results.get("interval") or {}).get("method")
     said: dict[str, list[str]] = {}
     for line in shown:
@@ -53,7 +54,8 @@ def notes(results: Results, shown: list[Line]) -> list[str]:
             texts.append(f"interval: {INTERVALS.get(str(line.interval_method), printable(line.interval_method))}")
         for text in filter(None, texts):
             said.setdefault(printable(text, 400), []).append(line.name)
-    return [f"{_who(names, shown)}: {text}" for text, names in said.items()]
+    metric = METRICS[group.metric].note if group.metric in METRICS else None
+    return [f"{_who(names, shown)}: {text}" for text, names in said.items()] + ([metric] if metric else [])
 
 
 def said_of_all(shown: list[Line]) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trimtab.metrics.intervals import LEVEL
+from trimtab.metrics.pgr import PRECISE
 from trimtab.report.untrusted import printable
 
 NONE = "\N{EM DASH}"
@@ -19,9 +21,12 @@ INTERVALS = {
 """What the interval methods mean; a method without an entry is shown by its name."""
 
 STATUSES = {
-    "ok": "the gap is at least 4 of its standard errors: the ratio and its interval can be read as they stand",
-    "imprecise": "the gap excludes 0 but is under 4 standard errors: read the (Fieller) interval, not the value",
-    "no_gap": "the ceiling is not shown to beat the supervisor (one-sided 97.5 % test): nothing to recover, no value",
+    "ok": f"the gap is at least {PRECISE:g} of its standard errors: "
+    "the ratio and its interval can be read as they stand",
+    "imprecise": f"the gap excludes 0 but is under {PRECISE:g} standard errors: "
+    "read the (Fieller) interval, not the value",
+    "no_gap": f"the ceiling is not shown to beat the supervisor (one-sided {50 * (1 + LEVEL):g} % test): "
+    "nothing to recover, no value",
     "reversed": "the ceiling is worse than the supervisor: no value",
     "self_pair": "supervisor and student are the same model: no value",
     "undefined": "PGR is not defined for this metric or these numbers: no value",
@@ -100,6 +105,15 @@ def count(number: float) -> str:
         if abs(number) >= size:
             return f"{number / size:,.1f} {word}"
     return f"{number:,.0f}"
+
+
+def memory(size: int) -> str:
+    """Return a size in bytes in binary units.
+
+    >>> memory(734_003_200), memory(3_221_225_472)
+    ('700 MiB', '3.0 GiB')
+    """
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.0f} MiB"
 
 
 def duration(seconds: float) -> str:

@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trimtab.report import findings, provenance
-from trimtab.report.answer import answer
+from trimtab.comparison.controls import CONTROLS
+from trimtab.report import cost, findings, provenance
+from trimtab.report.answer import answer, control_sentences
 from trimtab.report.figure_style import inline_svg
 from trimtab.report.figures import (
     Drawing,
@@ -18,7 +19,7 @@ from trimtab.report.figures import (
     score_figures,
     size_figure,
 )
-from trimtab.report.groups import CONTROL_MEANINGS, CONTROLS, Results, main_groups
+from trimtab.report.groups import Results, main_groups
 from trimtab.report.numbers import INTERVALS, STATUSES
 from trimtab.report.untrusted import printable
 
@@ -72,42 +73,79 @@ def _environment() -> Environment:
 
 
 def _content(results: Results) -> dict[str, Any]:
-    from markupsafe import Markup
+    """Return everything that the template shows, by the part of the page that shows it."""
+    return {
+        **_opening(results),
+        **_comparison(results),
+        **_figures(results),
+        **_provenance(results),
+        **_reading(results),
+    }
 
-    def drawn(drawing: Drawing) -> dict[str, Any]:
-        # The only markup that is not escaped by the template: drawn by us, its texts escaped by the XML writer.
-        svg = Markup(inline_svg(drawing.figure, drawing.description, drawing.name))
-        return {"svg": svg, "caption": drawing.caption, "small": drawing.name.startswith("calibration")}
 
-    task, interval = results.get("task") or {}, results.get("interval") or {}
-    size = size_figure(results)
-    used = {str(row.get("control")) for row in results.get("rows") or () if row.get("control")}
-    method = str(interval.get("method") or "")
+def _opening(results: Results) -> dict[str, Any]:
+    task = results.get("task") or {}
     return {
         "name": printable(results.get("name") or "unnamed run"),
         "title_line": _title_line(results),
         "answer": answer(results),
         "task_notes": [printable(note, 600) for note in task.get("notes") or ()],
         "warnings": provenance.warning_texts(results),
+    }
+
+
+def _comparison(results: Results) -> dict[str, Any]:
+    used = {str(row.get("control")) for row in results.get("rows") or () if row.get("control")}
+    sentences = control_sentences(results)
+    return {
         "main_grids": findings.main_grids(results),
         "other_grids": findings.other_grids(results),
         "aggregate": findings.aggregate_grid(results),
-        "score_figures": [drawn(one) for one in score_figures(results)],
-        "size_figure": drawn(size) if size else None,
-        "agreement_figures": [drawn(one) for one in agreement_figures(results)],
         "agreement_grids": findings.agreement_grids(results),
-        "calibration_figures": [drawn(one) for one in calibration_figures(results)],
         "calibration_grids": findings.calibration_grids(results),
         "label_grids": findings.label_grids(results),
         "seed_grids": findings.seed_grids(results),
+        "controls": [one for name, one in CONTROLS.items() if name in used],
+        "control_sentences": sentences if len(sentences) > 1 else [],
+    }
+
+
+def _figures(results: Results) -> dict[str, Any]:
+    size = size_figure(results)
+    return {
+        "score_figures": [_drawn(one) for one in score_figures(results)],
+        "size_figure": _drawn(size) if size else None,
+        "agreement_figures": [_drawn(one) for one in agreement_figures(results)],
+        "calibration_figures": [_drawn(one) for one in calibration_figures(results)],
+    }
+
+
+def _drawn(drawing: Drawing) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    # The only markup that is not escaped by the template: drawn by us, its texts escaped by the XML writer.
+    svg = Markup(inline_svg(drawing.figure, drawing.description, drawing.name))
+    return {"svg": svg, "caption": drawing.caption, "small": drawing.name.startswith("calibration")}
+
+
+def _provenance(results: Results) -> dict[str, Any]:
+    return {
         "examples": provenance.examples(results),
         "models": provenance.model_grid(results),
         "splits": provenance.split_grid(results),
+        "seed_splits": provenance.seed_split_grid(results),
         "losses": provenance.losses_grid(results),
-        "cost": provenance.cost_grid(results),
+        "cost": cost.cost_grid(results),
+        "dearest": cost.dearest_grid(results),
         "versions": provenance.version_grid(results),
         "experiment": provenance.experiment_text(results),
-        "control_meanings": [(" ".join(CONTROLS[c]), m) for c, m in CONTROL_MEANINGS.items() if c in used],
+    }
+
+
+def _reading(results: Results) -> dict[str, Any]:
+    interval = results.get("interval") or {}
+    method = str(interval.get("method") or "")
+    return {
         "statuses": {name.replace("_", " "): meaning for name, meaning in STATUSES.items()},
         "truths": TRUTHS,
         "interval_method": INTERVALS.get(method, printable(method) or "not recorded"),

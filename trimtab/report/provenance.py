@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from trimtab.report.grid import Grid, flattened, plain
-from trimtab.report.groups import Results, model_name, row_name
-from trimtab.report.numbers import NONE, count, duration
+from trimtab.report.groups import Results, Row, main_groups, model_name, row_name
+from trimtab.report.numbers import NONE, count
 from trimtab.report.untrusted import passage, printable
 
 MOST_EXAMPLES = 8
@@ -58,6 +58,18 @@ def split_grid(results: Results) -> Grid | None:
     return Grid("Splits", ("", "Items", "Digest"), body) if body else None
 
 
+def seed_split_grid(results: Results) -> Grid | None:
+    """Return the digests of each seed's supervisor and transfer items, where they were recorded."""
+    splits = results.get("splits") or {}
+    drawn: dict[str, list[str]] = {}
+    names = ("supervisor", "transfer")
+    for name in names:
+        for entry in (splits.get(name) or {}).get("per_seed") or ():
+            drawn.setdefault(printable(entry.get("seed")), []).append(plain(entry.get("digest"))[:12])
+    body = tuple((seed, *digests) for seed, digests in drawn.items() if len(digests) == len(names))
+    return Grid("Items of each seed", ("Seed", "Digest, supervisor", "Digest, transfer"), body) if body else None
+
+
 def losses_grid(results: Results) -> Grid | None:
     """Return what was dropped and what was truncated, by reason and by model."""
     splits = results.get("splits") or {}
@@ -69,27 +81,6 @@ def losses_grid(results: Results) -> Grid | None:
         else:
             body.append((f"cut to the longest input of {name}", plain(entry)))
     return Grid("Dropped and truncated", ("", "Items"), tuple(body)) if body else None
-
-
-def cost_grid(results: Results) -> Grid | None:
-    """Return the stages by kind: how many ran, how many were cached, how long they took."""
-    stages: Sequence[Mapping[str, Any]] = results.get("stages") or ()
-    if not stages:
-        return None
-    body = []
-    for kind in dict.fromkeys(str(stage.get("kind")) for stage in stages):
-        its = [stage for stage in stages if str(stage.get("kind")) == kind]
-        body.append(_cost(printable(kind), its))
-    body.append(_cost("all", stages))
-    said = (
-        ("A cached stage's seconds are those of the run that made it.",) if any(s.get("cached") for s in stages) else ()
-    )
-    return Grid(
-        "Stages",
-        ("", "Stages", "Cached", "Computed in this run", "All, when first made"),
-        tuple(body),
-        notes=said,
-    )
 
 
 def version_grid(results: Results) -> Grid | None:
@@ -109,14 +100,18 @@ def experiment_text(results: Results) -> tuple[str, str]:
     return passage(results.get("experiment") or "", EXPERIMENT_CHARACTERS)
 
 
+SAID_IN_TABLE = ("no_gap", "reversed", "imprecise")
+"""Codes of warnings whose text is a note below the table that they are about."""
+
+
 def warning_texts(results: Results) -> list[str]:
-    """Return every warning once, with the rows it is about; what the task says of itself is not repeated."""
+    """Return every warning once, with the rows it is about; what the page says elsewhere is not repeated."""
     said_already = {str(note) for note in (results.get("task") or {}).get("notes") or ()}
     rows_of: dict[str, list[str]] = {}
     for warning in results.get("warnings") or ():
         text = str(warning.get("text"))
-        if text not in said_already:
-            rows_of.setdefault(text, []).extend([printable(warning["row"])] if warning.get("row") else [])
+        if text not in said_already and warning.get("code") not in SAID_IN_TABLE:
+            rows_of.setdefault(text, []).extend([_about(results, str(warning["row"]))] if warning.get("row") else [])
     return [printable(text, 600) + (f" ({_few(rows)})" if rows else "") for text, rows in rows_of.items()]
 
 
@@ -141,10 +136,7 @@ def examples(results: Results) -> list[tuple[str, list[Example], int]]:
 def _example(results: Results, entry: Mapping[str, Any], classes: Sequence[str]) -> Example:
     text, cut = passage(entry.get("text", ""), TEXT_CHARACTERS)
     key = str(entry.get("key"))
-    row = next(
-        (r for r in results.get("rows") or () if str(r["key"]) == key or str(r["key"]).startswith(f"{key}-")),
-        None,
-    )
+    row = _row_of(results, key)
     gold = entry.get("gold")
     return Example(
         printable(entry.get("id", "")),
@@ -167,10 +159,25 @@ def _class(index: int, classes: Sequence[str]) -> str:
     return printable(classes[index], 60) if 0 <= index < len(classes) else f"class {index}"
 
 
-def _cost(name: str, stages: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    fresh = [stage for stage in stages if not stage.get("cached")]
-    times = [sum(float(stage.get("seconds") or 0) for stage in part) for part in (fresh, stages)]
-    return (name, count(len(stages)), count(len(stages) - len(fresh)), duration(times[0]), duration(times[1]))
+def _about(results: Results, key: str) -> str:
+    """Return what a warning's key means: a model, a pair's ceiling, or a row, with its pair where there are several."""
+    models = results.get("models") or {}
+    if key in models:
+        return model_name(results, key)
+    if key.removesuffix("-ceiling") in models:
+        return f"strong ceiling of {model_name(results, key.removesuffix('-ceiling'))}"
+    row = _row_of(results, key)
+    if row is None:
+        return printable(key)
+    if len(main_groups(results)) < 2:
+        return row_name(row)
+    return f"{row_name(row)}, {model_name(results, row.get('weak'))} to {model_name(results, row.get('strong'))}"
+
+
+def _row_of(results: Results, key: str) -> Row | None:
+    """Return the first row of a key, with or without its metric."""
+    rows: Sequence[Row] = results.get("rows") or ()
+    return next((row for row in rows if str(row["key"]) in (key, f"{key}-{row.get('metric')}")), None)
 
 
 def _few(names: Sequence[str]) -> str:

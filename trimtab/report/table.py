@@ -64,7 +64,7 @@ def _rich_block(results: Results, group: Group) -> Table:
             made.add_section()
             made.add_row(Text("controls", style="dim"))
         made.add_row(*(Text(cell, style="" if line.kind == "method" else "dim") for cell in _cells(line, shown)))
-    made.caption = Text("\n".join(f"{MARK} {note}" for note in notes(results, shown)))
+    made.caption = Text("\n".join(f"{MARK} {note}" for note in notes(results, group, shown)))
     return made
 
 
@@ -92,7 +92,7 @@ def _block(results: Results, group: Group) -> str:
             out += [rule, "controls"]
         out += _wrapped(cells, widths)
     out.append(rule)
-    for note in notes(results, shown):
+    for note in notes(results, group, shown):
         out += textwrap.wrap(f"{MARK} {note}", PAGE_WIDTH, subsequent_indent="  ")
     return "\n".join(line.rstrip() for line in out)
 

@@ -65,5 +65,10 @@ def short(text: object, width: int) -> str:
     return line[: width - 1 - tail] + CUT + line[len(line) - tail :]
 
 
+def first_up(text: str) -> str:
+    """Return the text with its first letter as a capital."""
+    return text[:1].upper() + text[1:]
+
+
 def _visible(text: str) -> str:
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text.translate(_TABLE))

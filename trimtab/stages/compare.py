@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 from trimtab.comparison.row import Row
 from trimtab.digest import digest_of, settings_of
+from trimtab.metrics.intervals import LEVEL
 from trimtab.stages.stage import Stage
 from trimtab.types import Progress
 
-LEVEL = 0.95
 DRAWS = 2000
 
 
@@ -110,4 +110,10 @@ class Compare(Stage):
             for name, lists in members.items():
                 lists.append([one for one, split in pairs if split == name])
         members["test"] = members["test"][:1]
-        return {name: {"n": len(lists[0]), "digest": digest_of(lists)} for name, lists in members.items()}
+        found: dict[str, Any] = {
+            name: {"n": len(lists[0]), "digest": digest_of(lists)} for name, lists in members.items()
+        }
+        for name in ("supervisor", "transfer"):
+            drawn = zip(self.seeds, members[name], strict=True)
+            found[name]["per_seed"] = [{"seed": seed, "digest": digest_of(ids)} for seed, ids in drawn]
+        return found
