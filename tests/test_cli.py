@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import pytest
 import yaml
 from tiny_study import study
 
-from trimtab import cli
 from trimtab.cli import run_command
+from trimtab.commands import app
 from trimtab.executors.monitor import StageReport
 from trimtab.stages.data import Data
 from trimtab.tasks.splits import SplitSettings
@@ -62,13 +63,14 @@ def test_the_help_of_every_command_imports_nothing_heavy() -> None:
         "import sys\nfrom trimtab.cli import run_command\n"
         "codes = [run_command([one, '--help']) for one in sys.argv[1].split(',')]\n"
         "codes += [run_command(['assets', one, '--help']) for one in ('fetch', 'verify')]\n"
-        "print(codes, [m for m in ('torch', 'transformers', 'numpy') if m in sys.modules], file=sys.stderr)\n"
+        "heavy = ('torch', 'transformers', 'pydantic', 'numpy')\n"
+        "print(codes, [m for m in heavy if m in sys.modules], file=sys.stderr)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, ",".join(COMMANDS)], capture_output=True, text=True, check=True
     )
     assert done.stderr.strip() == f"{[0] * (len(COMMANDS) + 2)} []"
-    assert sorted(command.name or command.callback.__name__ for command in cli.app.registered_commands) == sorted(
+    assert sorted(command.name or command.callback.__name__ for command in app.registered_commands) == sorted(
         set(COMMANDS) - {"assets"}
     )
 
@@ -150,6 +152,87 @@ def test_wrong_use_has_exit_code_2(
     assert message in captured.err
     assert captured.out == ""
     assert "Traceback" not in captured.err
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["--version"]) == 0
+    assert capsys.readouterr().out == f"trimtab {metadata.version('trimtab')}\n"
+
+
+def test_no_help_text_has_a_stray_space(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    for command in [*COMMANDS, "assets verify", "assets fetch"]:
+        assert run_command([*command.split(), "--help"]) == 0
+        out = capsys.readouterr().out
+        assert " ." not in out, out
+        assert "[default: ]" not in out
+
+
+def test_export_says_how_much_and_lists_it_as_json(
+    finished: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    _, store, runs = finished
+    command = ["export", str(runs / "tiny"), str(tmp_path / "out"), "--store", str(store)]
+    assert run_command(command) == 0
+    files = sorted((tmp_path / "out").glob("*.parquet"))
+    assert capsys.readouterr().out == f"{len(files)} parquet files in {tmp_path / 'out'}\n"
+    assert sorted(parsed(capsys, *command, "--json")) == [str(path) for path in files]
+
+
+def test_why_a_stage_failed_is_said_once(
+    finished: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text(
+        "from dataclasses import dataclass\nfrom trimtab.objectives.naive import Naive\n"
+        "@dataclass(frozen=True)\nclass Own(Naive):\n"
+        "    def __call__(self, logits, labels, context):\n        raise KeyError('left out')\n"
+    )
+    values = yaml.safe_load(finished[0].read_text("utf-8")) | {"methods": ["naive", "own.py:Own"]}
+    (tmp_path / "e.yaml").write_text(yaml.safe_dump(values), "utf-8")
+    assert run_command(["run", str(tmp_path / "e.yaml"), "--store", str(finished[1]), "--runs", str(tmp_path)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert sum("left out" in line for line in lines) == 1
+    assert lines[-1].startswith("trimtab: stage train/")
+    assert lines[-1].endswith("What finished is kept; run again after mending the cause")
+
+
+ENDINGS = {
+    "at once": ("c._run_command = press", 130),
+    "again while it is answered": ("c._run_command = c.print = press", 130),
+    # as when a dataclass is being made
+    "in code from a string": ("c._run_command = lambda _: exec('press()')", 130),
+    "while python ends": ("import atexit\natexit.register(press)", 0),
+}
+
+
+@pytest.mark.parametrize("case", ENDINGS)
+def test_ctrl_c_is_an_exit_code_at_every_instant(case: str, tmp_path: Path) -> None:
+    """A process that dies by SIGINT has return code -2 here, and takes the calling script with it."""
+    setting, code = ENDINGS[case]
+    (tmp_path / "pressed.py").write_text(
+        "import os, signal, sys, trimtab.cli as c\nsys.argv = ['trimtab', 'methods']\n"
+        f"def press(*_, **__):\n    os.kill(os.getpid(), signal.SIGINT)\n{setting}\nc.main()\n"
+    )
+    command = [sys.executable, "-m", "pressed"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == code, done
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_is_ignored_where_it_was_before(tmp_path: Path) -> None:
+    """A shell starts background jobs with SIGINT ignored."""
+    (tmp_path / "pressed.py").write_text(
+        "import os, signal, sys, trimtab.cli as c\n"
+        "c._run_command = lambda _: os.kill(os.getpid(), signal.SIGINT) or 0\nc.main()\n"
+    )
+    shell = f"trap '' INT; '{sys.executable}' -m pressed"
+    assert subprocess.run(["bash", "-c", shell], check=False, cwd=tmp_path).returncode == 0
+
+
+def test_nothing_of_weight_is_imported_before_ctrl_c_is_listened_for() -> None:
+    check = "import sys, trimtab.cli; print([one for one in sys.modules if one[:7] in ('trimtab', 'typer')])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['trimtab', 'trimtab.cli']"
 
 
 def test_check_decides_the_exit_code(

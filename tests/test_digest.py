@@ -14,14 +14,14 @@ from typing import Any, ClassVar
 import pytest
 from tiny_study import study
 
+from trimtab.comparison.controls import CONTROLS
 from trimtab.components import find, module_from_file
 from trimtab.digest import canonical_json, component_identity, digest_of, settings_of, source_digest
 from trimtab.errors import UsageError
-from trimtab.experiment import CONTROL_NAMES, Experiment, parse
+from trimtab.experiment import parse
 from trimtab.objectives.confidence import Confidence
 from trimtab.objectives.naive import Naive
 from trimtab.plan import plan
-from trimtab.report.groups import CONTROLS
 from trimtab.stages.split import Split
 from trimtab.stages.stage import Stage, order
 from trimtab.tasks.splits import SplitSettings
@@ -286,6 +286,6 @@ def test_the_seed_is_part_of_a_split(values: dict[str, Any], tmp_path: Path) -> 
     assert len({Split(data, replace(split, supervisor=n), seed).digest for n in (10, 11) for seed in (0, 1)}) == 4
 
 
-def test_control_names_are_those_of_the_plan() -> None:
-    assert set(CONTROL_NAMES) == set(CONTROLS)
-    assert "methods" in Experiment.__dataclass_fields__
+def test_control_names_are_those_of_the_plan(values: dict[str, Any], tmp_path: Path) -> None:
+    rows = plan(parse(values | {"controls": True}, tmp_path)).compare.rows
+    assert {row.control for row in rows if row.control} | {"zero_shot"} == set(CONTROLS)

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from trimtab.cli import run_command
+from trimtab.comparison.controls import CONTROLS
 from trimtab.errors import ExperimentError
-from trimtab.experiment import CONTROL_NAMES, load, parse
+from trimtab.experiment import load, parse
 from trimtab.fit.probe_settings import Probe
 from trimtab.yaml_file import override, parse_yaml, read_yaml
 
@@ -84,7 +85,12 @@ WRONG = [
     ("methods.2.objective", "own.py:Own", "methods.2.objective: there is no file"),
     ("methods.2", {"name": "half", "labels": []}, "methods.2.objective: the key is missing"),
     ("methods.2.name", "naive", "methods.2: the name 'naive' is taken"),
-    ("methods.2.name", "../up", "methods.2.name: found '../up', wanted letters"),
+    ("methods.2.name", "../up", "methods.2.name: found '../up', wanted 1 to 100 characters out of A to Z"),
+    ("task.test", 0, "task: test must be at least 1 item, found 0"),
+    ("task.supervisor", "40", "task.supervisor: found '40'"),
+    ("name", "a b", "name: found 'a b', wanted 1 to 100 characters out of A to Z"),
+    ("name", "film-été", "name: found 'film-été', wanted 1 to 100 characters out of A to Z"),
+    ("controls", 1, "controls: found 1; wanted true or false"),
     ("seeds", 3, "seeds: found 3, wanted a list such as [0, 1, 2]"),
     ("seeds", [0, 0], "seeds: found [0, 0]"),
     ("seeds", [-1], "seeds: found [-1]"),
@@ -116,13 +122,35 @@ def test_what_is_wrong_is_said_with_its_place(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e.yaml"]
 
 
+def test_an_override_of_a_size_is_named_as_it_was_written(tmp_path: Path) -> None:
+    (tmp_path / "e.yaml").write_text(yaml.safe_dump(GOOD))
+    with pytest.raises(ExperimentError, match=r"^task: test must be at least 1 item, found 0$"):
+        load(tmp_path / "e.yaml", ["task.test=0"])
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [("[0, 1]", ("0", "1")), ("[no, yes]", ("no", "yes")), ("[off, On]", ("off", "On")), ("[true, x]", ("true", "x"))],
+)
+def test_classes_may_be_numbers_and_words_that_other_yaml_takes_for_truth_values(
+    written: str, names: tuple[str, ...]
+) -> None:
+    task = {"kind": "file", "path": "x.csv", "classes": parse_yaml(written), "supervisor": 1, "transfer": 1, "test": 1}
+    assert parse({**GOOD, "task": task}, Path()).task.classes == names
+
+
+def test_true_and_false_are_truth_values() -> None:
+    assert parse_yaml("[true, True, FALSE, false]") == [True, True, False, False]
+    assert yaml.safe_load("[no, yes]") == [False, True]  # PyYAML's own loader is left as it is
+
+
 @pytest.mark.parametrize("key", ["name", "task", "weak", "strong", "methods"])
 def test_a_missing_key(key: str) -> None:
     with pytest.raises(ExperimentError, match=f"^{key}: the key is missing"):
         parse({name: value for name, value in GOOD.items() if name != key}, Path())
 
 
-@pytest.mark.parametrize("name", CONTROL_NAMES)
+@pytest.mark.parametrize("name", CONTROLS)
 def test_a_method_named_like_a_control(name: str) -> None:
     with pytest.raises(ExperimentError, match=rf"methods\.2\.name: '{name}' is a control's name"):
         parse(with_value("methods.2.name", name), Path())

@@ -196,6 +196,68 @@ def test_a_label_outside_the_classes(tmp_path: Path) -> None:
         File(path, classes=("neg", "pos", "poss", "none")).read()
 
 
+def test_of_many_classes_a_message_lists_a_few(tmp_path: Path) -> None:
+    names = tuple(f"intent-{k:03d}" for k in range(150))
+    path = written(tmp_path, "csv", [{"text": f"t{k}", "label": name} for k, name in enumerate((*names, "zzz"))])
+    with pytest.raises(TaskError, match=r"intent-000, .*intent-004, \.\.\. \(150 in all\)\.") as caught:
+        File(path, classes=names).read()
+    assert len(str(caught.value)) < 400
+    with pytest.raises(TaskError, match=r"\(151 in all\)") as caught:
+        File(path, classes=(*names, "zzz", "none")).read()
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels"),
+    [((0, 1), (0, 1)), ((1, 0), ("1", "0")), ((False, True), ("false", "true")), ((2.0, 10), (2.0, 10.0))],
+)
+def test_classes_are_named_as_the_labels_are(tmp_path: Path, classes: tuple, labels: tuple) -> None:
+    rows = [{"text": f"t{k}", "label": labels[k % 2]} for k in range(4)]
+    task = File(written(tmp_path, "jsonl", rows), classes=classes)
+    items = task.read()
+    assert items.gold.tolist() == [0, 1, 0, 1]
+    assert task == File(task.path, classes=items.classes)  # however they are written, one study
+
+
+def test_a_column_that_is_there_and_not_named_is_pointed_out(tmp_path: Path) -> None:
+    rows = [
+        {"id": k, "text": f"t{k}", "label": k % 2, "group": k // 2, "split": "x", "template": "a"} for k in range(4)
+    ]
+    path = written(tmp_path, "csv", rows)
+    notes = File(path).read().notes
+    assert [note.split('"')[1] for note in notes] == ["id", "group", "template", "split"]
+    assert "add `group: group` to the task" in notes[1]
+    assert str(tmp_path) not in notes[1]
+    told = File(path, id="id", group="id", template="group").read().notes
+    assert [note.split('"')[1] for note in told] == ["split"]  # `group` is in use under another name
+    parquet = File(written(tmp_path, "parquet", rows), id="id").read().notes
+    assert [note.split('"')[1] for note in parquet] == ["group", "template", "split"]
+    assert File(written(tmp_path, "jsonl", [{"text": f"t{k}", "label": k} for k in range(2)])).read().notes == ()
+
+
+@pytest.mark.parametrize(("delimiter", "shown"), [(";", '";"'), ("\t", r'"\t"'), ("|", '"|"')])
+def test_other_delimiters_are_named_and_can_be_set(tmp_path: Path, delimiter: str, shown: str) -> None:
+    path = tmp_path / "data.csv"
+    pd.DataFrame(ROWS).to_csv(path, index=False, sep=delimiter)
+    with pytest.raises(TaskError, match="found one column") as caught:
+        File(str(path)).read()
+    assert f"set `delimiter: {shown}` in the task" in str(caught.value)
+    assert "there would be 4" in str(caught.value)
+    assert File(str(path), delimiter=delimiter).read().texts == tuple(row["text"] for row in ROWS)
+
+
+def test_delimiters_that_cannot_be(tmp_path: Path) -> None:
+    for delimiter in ("", ";;", '"', "\n"):
+        with pytest.raises(ValueError, match="must be one character"):
+            File("x.csv", delimiter=delimiter)
+    with pytest.raises(ValueError, match=r'found the ending "\.jsonl"'):
+        File("x.jsonl", delimiter=";")
+    one_column = tmp_path / "data.csv"
+    one_column.write_text("words\na\n", "utf-8")
+    with pytest.raises(TaskError, match='no column "text"'):
+        File(str(one_column)).read()
+
+
 def test_ids_that_repeat_or_lack(tmp_path: Path) -> None:
     rows = [{"key": key, "text": f"t{k}", "label": k % 2} for k, key in enumerate(("p", "q", "p"))]
     with pytest.raises(TaskError, match=r'line 4, column "key": found id "p", which line 2 has too'):
@@ -220,6 +282,10 @@ def test_impossible_settings() -> None:
         File("x.csv", prompt="Is it good?")
     with pytest.raises(ValueError, match="different names"):
         File("x.csv", classes=("a", "a"))
+    with pytest.raises(ValueError, match="different names"):
+        File("x.csv", classes=(1, "1"))
+    with pytest.raises(ValueError, match=r"words or whole numbers, found 0.5"):
+        File("x.csv", classes=(0.5, 1))
 
 
 def test_a_data_frame_with_gaps(tmp_path: Path) -> None:

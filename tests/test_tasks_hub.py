@@ -42,6 +42,13 @@ def test_one_saved_part(tmp_path: Path) -> None:
         hub(tmp_path / "saved", parts=("train", "test")).read()
 
 
+def test_an_unused_column_is_pointed_out(tmp_path: Path) -> None:
+    part(0, 10).rename_column("review", "group").save_to_disk(tmp_path / "saved")
+    assert hub(tmp_path / "saved", group="group").read().notes == ()
+    (note,) = hub(tmp_path / "saved", classes=("bad", "good")).read().notes
+    assert note.startswith('saved has a column "group", which is not used')
+
+
 def test_parts_are_the_own_splits(tmp_path: Path) -> None:
     turned = Features(**{**FEATURES, "target": ClassLabel(names=["good", "bad"])})
     DatasetDict({"train": part(0, 30), "test": part(30, 10, turned)}).save_to_disk(tmp_path / "saved")

@@ -15,9 +15,9 @@ from typing import Any
 from trimtab.components import find, known
 from trimtab.errors import UsageError, did_you_mean
 from trimtab.methods import METHODS
-from trimtab.types import most_truth
 from trimtab.objectives import OBJECTIVES
 from trimtab.supervise import LABEL_STEPS
+from trimtab.types import most_truth
 
 _GROUPS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "objective": ("trimtab.objectives", OBJECTIVES),

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trimtab.comparison.controls import CONTROLS
 from trimtab.components import find, known
 from trimtab.errors import ExperimentError, UsageError, did_you_mean
-from trimtab.fields import build, check_keys, is_name, one_of, typed
+from trimtab.fields import NAME_RULE, build, check_keys, is_name, one_of, typed
 from trimtab.fit.probe_settings import Probe
 from trimtab.fit.tune_settings import Tune
 from trimtab.methods import METHODS, Method
+from trimtab.metrics import METRICS
 from trimtab.objectives import OBJECTIVES
 from trimtab.objectives.naive import Naive
 from trimtab.supervise import LABEL_STEPS
@@ -23,8 +25,6 @@ from trimtab.types import LabelStep, ModelSpec, Objective
 from trimtab.yaml_file import override, read_yaml
 
 FITS: Mapping[str, type] = {"probe": Probe, "tune": Tune}
-CONTROL_NAMES = ("flipped_truth", "weak_on_weak", "weak_on_truth", "zero_shot")
-METRIC_NAMES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "ece", "brier")
 _KEYS = ("name", "study", "task", "split", "weak", "strong", "methods", "seeds", "controls", "metrics")
 _SIZES = ("supervisor", "transfer", "test")
 
@@ -42,7 +42,7 @@ class Experiment:
     """A whole weak-to-strong study as one value."""
 
     name: str
-    """Name of the run's folder: letters, digits, '-', '_' and '.'."""
+    """Name of the run's folder: A to Z, a to z, 0 to 9, '-', '_' and '.'."""
     task: Any
     """Settings of a task."""
     split: SplitSettings
@@ -57,7 +57,7 @@ class Experiment:
     """Repetitions; each draws its own supervisor and transfer items from the pool."""
     controls: bool = True
     """Whether the four controls run beside the methods."""
-    metrics: tuple[str, ...] = METRIC_NAMES
+    metrics: tuple[str, ...] = tuple(METRICS)
     """What is reported, the main one first."""
     text: str = ""
     """The file it was read from, for the report."""
@@ -89,7 +89,7 @@ def parse(values: Any, folder: Path, text: str = "") -> Experiment:
         raise ExperimentError(f'study: found {values["study"]!r}, wanted "generalize"')
     name = typed(str, values["name"], "name")
     if not is_name(name):
-        raise ExperimentError(f"name: found {name!r}, wanted letters, digits, '-', '_' or '.', a letter or digit first")
+        raise ExperimentError(f"name: found {name!r}, wanted {NAME_RULE}")
     task, split = _task(values["task"], values.get("split", {}), folder)
     return Experiment(
         name=name,
@@ -100,7 +100,7 @@ def parse(values: Any, folder: Path, text: str = "") -> Experiment:
         methods=_methods(values["methods"], folder),
         seeds=_seeds(values.get("seeds", [0, 1, 2, 3, 4])),
         controls=typed(bool, values.get("controls", True), "controls"),
-        metrics=_metrics(values.get("metrics", list(METRIC_NAMES))),
+        metrics=_metrics(values.get("metrics", list(METRICS))),
         text=text,
     )
 
@@ -120,6 +120,8 @@ def _task(values: Any, split: Any, folder: Path) -> tuple[Any, SplitSettings]:
     clash = sorted(set(split) & set(_SIZES))
     if clash:
         raise ExperimentError(f"split.{clash[0]}: the sizes of the splits belong under task; move it there")
+    for key, size in sizes.items():  # one by one, so that a message names the place where the user wrote it
+        build(SplitSettings, {key: size}, "task")
     task = build(cls, settings, "task")
     if not isinstance(task, Task):
         raise ExperimentError(f"task.kind: {kind!r} is not a task; it needs the members of trimtab.tasks.Task")
@@ -154,8 +156,8 @@ def _methods(values: Any, folder: Path) -> tuple[Method, ...]:
     names = [method.name for method in methods]
     for i, name in enumerate(names):
         if not is_name(name):
-            raise ExperimentError(f"methods.{i}.name: found {name!r}, wanted letters, digits, '-', '_' or '.'")
-        if name in CONTROL_NAMES:
+            raise ExperimentError(f"methods.{i}.name: found {name!r}, wanted {NAME_RULE}")
+        if name in CONTROLS:
             raise ExperimentError(f"methods.{i}.name: {name!r} is a control's name; give the method another `name`")
         if name in names[:i]:
             raise ExperimentError(f"methods.{i}: the name {name!r} is taken; give one of the two another `name`")
@@ -244,7 +246,7 @@ def _seeds(value: Any) -> tuple[int, ...]:
 def _metrics(value: Any) -> tuple[str, ...]:
     names = typed(tuple[str, ...], value, "metrics")
     for i, name in enumerate(names):
-        one_of(name, dict.fromkeys(METRIC_NAMES), f"metrics.{i}")
+        one_of(name, dict.fromkeys(METRICS), f"metrics.{i}")
     if not names:
         raise ExperimentError("metrics: the list is empty; name at least one metric")
     return names

@@ -10,12 +10,15 @@ from typing import Any, get_type_hints
 
 from trimtab.errors import ExperimentError, UsageError, did_you_mean
 
+NAME_RULE = "1 to 100 characters out of A to Z, a to z, 0 to 9, '-', '_' and '.', the first one a letter or digit"
+"""What `is_name` allows, for messages."""
+
 
 def is_name(text: str) -> bool:
-    """Say whether a text can name a folder on any system: a letter or digit, then letters, digits, '-', '_', '.'.
+    """Say whether a text can name a folder on any system, by `NAME_RULE`.
 
-    >>> is_name("movie-sentiment"), is_name("../up"), is_name("")
-    (True, False, False)
+    >>> is_name("movie-sentiment"), is_name("../up"), is_name(""), is_name("film-été")
+    (True, False, False, False)
     """
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text) is not None
 
@@ -53,6 +56,7 @@ def typed(hint: Any, value: Any, path: str) -> Any:
 
 def _wanted(message: str) -> str:
     text = message.replace("Input should be", "wanted").replace("input should be", "wanted")
+    text = text.replace("a valid boolean", "true or false")
     return text[:1].lower() + text[1:]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from trimtab.experiment import Experiment
 from trimtab.metrics.resolution import resolvable_gap
 from trimtab.plan import plan
+from trimtab.preflight import preflight
 from trimtab.stages.stage import Stage
 from trimtab.store import Store
 from trimtab.terminal import duration
@@ -19,8 +20,13 @@ ROUGH_EMBED_S = 180.0
 
 
 def forecast(experiment: Experiment, store: Store) -> dict[str, Any]:
-    """Return per kind how many stages there are, how many are cached, and the seconds that the others may take."""
-    stages = plan(experiment).stages
+    """Return per kind how many stages there are, how many are cached, and the seconds that the others may take.
+
+    Raises ExperimentError, TaskError or ModelError where it is known before anything is run that it cannot be done.
+    """
+    planned = plan(experiment)
+    stages = planned.stages
+    known = preflight(experiment, planned, store)
     history = _history(store)
     todo = [stage for stage in stages if not store.has(stage.kind, stage.digest)]
     kinds = []
@@ -36,7 +42,7 @@ def forecast(experiment: Experiment, store: Store) -> dict[str, Any]:
                 "measured": all(stage.title in history for stage in missing),
             }
         )
-    test = experiment.split.test
+    test = known.test_items or experiment.split.test
     return {
         "name": experiment.name,
         "stages": len(stages),
@@ -46,6 +52,8 @@ def forecast(experiment: Experiment, store: Store) -> dict[str, Any]:
         "to_run": [{"kind": one.kind, "digest": one.digest, "title": one.title} for one in todo],
         "test_items": test,
         "smallest_gap": resolvable_gap(test) if test else None,
+        "data_checked": known.test_items is not None,
+        "notes": [*known.data_notes, *known.warnings],
     }
 
 
@@ -77,4 +85,6 @@ def forecast_text(found: dict[str, Any]) -> str:
             f"{found['test_items']} test items resolve a gap (ceiling - weak) of about {found['smallest_gap']:.3f} in "
             "accuracy (95 %, both models near 0.8, errors taken as independent)"
         )
-    return "\n".join(lines)
+    if not found["data_checked"]:
+        lines.append("the data are too large, or too far away, to be read for a plan: they are checked when it is run")
+    return "\n".join([*lines, *(f"note: {text}" for text in found["notes"])])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from trimtab.environment import package_versions
 from trimtab.executors.local import run_stages
 from trimtab.executors.monitor import Monitor, Quiet, StageReport
-from trimtab.executors.perform import packages
 from trimtab.experiment import Experiment
 from trimtab.models.precision import device_class
 from trimtab.plan import Plan, plan
+from trimtab.preflight import preflight
 from trimtab.results import Results
 from trimtab.store import Store, write_json
 
@@ -32,8 +34,9 @@ def run(
     """
     planned = plan(experiment)
     opened = Store.open(Path(store) if store else None)
+    known = preflight(experiment, planned, opened)
     reports = run_stages(planned.stages, opened, workers, monitor or Quiet())
-    results = Results(_assemble(experiment, planned, opened, reports))
+    results = Results(_assemble(experiment, planned, opened, reports, known.warnings))
     if runs is not None:
         write_run(results, Path(runs) / experiment.name)
     return results
@@ -46,7 +49,9 @@ def write_run(results: Results, folder: Path) -> None:
     results.report(folder / "report.html")
 
 
-def _assemble(experiment: Experiment, planned: Plan, store: Store, reports: list[StageReport]) -> dict[str, Any]:
+def _assemble(
+    experiment: Experiment, planned: Plan, store: Store, reports: list[StageReport], remarks: Sequence[str]
+) -> dict[str, Any]:
     """Put what was measured and what this run did into one envelope."""
     compare = planned.compare
     measured = json.loads((store.folder(compare.kind, compare.digest) / "results.json").read_text("utf-8"))
@@ -57,10 +62,12 @@ def _assemble(experiment: Experiment, planned: Plan, store: Store, reports: list
         }
         for one in reports
     ]
+    warnings = [*measured["warnings"], *({"code": "prompt", "row": None, "text": text} for text in remarks)]
     return measured | {
+        "warnings": warnings,
         "name": experiment.name,
         "experiment": experiment.text,
-        "versions": packages(),
+        "versions": package_versions(),
         "device": f"{device_class()}, {os.cpu_count()} processors",
         "store": str(store.root),
         "stages": stages,

@@ -1,4 +1,5 @@
-"""YAML without its surprises: a duplicated key is an error, 1e-5 is a number, and no Python object is ever made."""
+"""YAML without its surprises: a duplicated key is an error, 1e-5 is a number, no is a word, and no Python object is
+ever made."""
 
 from __future__ import annotations
 
@@ -12,7 +13,13 @@ from trimtab.errors import ExperimentError
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with YAML 1.2 floats and no duplicate keys."""
+    """PyYAML's safe loader with the floats and truth values of YAML 1.2 and without duplicate keys."""
+
+    # of the truth values of YAML 1.1 only true and false are left: yes, no, on and off are names that classes have
+    yaml_implicit_resolvers = {  # noqa: RUF012  (PyYAML's own attribute, copied so that its loader stays as it is)
+        first: [one for one in resolvers if one[0] != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -31,6 +38,9 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )

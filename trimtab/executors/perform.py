@@ -7,17 +7,15 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from trimtab.environment import package_versions
 from trimtab.executors.memory import forget_peak, peak_bytes
 from trimtab.executors.monitor import StageReport
 from trimtab.stages.stage import Stage
 from trimtab.store import Store, Workspace
 from trimtab.types import Progress, silent
-
-RECORDED_PACKAGES = ("trimtab", "torch", "transformers", "peft", "numpy", "scipy", "pyarrow", "safetensors")
 
 
 def perform(
@@ -65,11 +63,6 @@ def found(stage: Stage, store: Store) -> StageReport:
     )
 
 
-def packages() -> dict[str, str]:
-    """Return the installed versions of the packages that decide numbers."""
-    return {name: version(name) for name in RECORDED_PACKAGES}
-
-
 def _circumstances(stage: Stage, seconds: float) -> dict[str, Any]:
     """Return what the manifest says beside what the stage itself says."""
     torch = sys.modules.get("torch")
@@ -80,7 +73,7 @@ def _circumstances(stage: Stage, seconds: float) -> dict[str, Any]:
         "inputs": {name: {"kind": one.kind, "digest": one.digest} for name, one in stage.inputs.items()},
         "seconds": round(seconds, 3),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "packages": packages(),
+        "packages": package_versions(),
         "machine": {
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.machine()}",

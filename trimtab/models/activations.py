@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,36 +51,53 @@ def activations(
     order = by_length(encoded.ids)
     values = np.zeros((len(texts), backbone.hidden), np.float32)
     done = tokens = 0
+    progress(0, len(texts))
     for number, start in enumerate(range(0, len(order), _SHARD_ITEMS)):
         items = order[start : start + _SHARD_ITEMS]
         ids = [encoded.ids[item] for item in items]
-        values[items] = _shard(spec, backbone, ids, work, number)
+        within = partial(_told_of_all, progress, done, len(texts), tokens)
+        values[items] = _shard(spec, backbone, ids, work, number, within)
         done, tokens = done + len(items), tokens + sum(map(len, ids))
         progress(done, len(texts), tokens=tokens)
     return Activations(values, encoded.truncated, encoded.tokens)
 
 
-def _shard(spec: ModelSpec, backbone: Backbone, ids: list[list[int]], work: Path | None, number: int) -> Array:
+def _told_of_all(progress: Progress, before: int, total: int, tokens_before: int, done: int, tokens: int) -> None:
+    """Tell what is done within one shard as a part of the whole."""
+    progress(before + done, total, tokens=tokens_before + tokens)
+
+
+def _shard(
+    spec: ModelSpec,
+    backbone: Backbone,
+    ids: list[list[int]],
+    work: Path | None,
+    number: int,
+    progress: Callable[[int, int], None],
+) -> Array:
     """Return the vectors of one shard, from `work` if they are there."""
     if work is None:
-        return _forward(spec, backbone, ids)
+        return _forward(spec, backbone, ids, progress)
     work.mkdir(parents=True, exist_ok=True)
     file = work / f"shard-{number:05d}.safetensors"
     made_from = fingerprint_of(asdict(spec), fingerprint(spec), resolved_precision(spec), ids)
     found = read_shard(file, made_from)
     if found is None:
-        found = {"values": _forward(spec, backbone, ids)}
+        found = {"values": _forward(spec, backbone, ids, progress)}
         write_shard(file, found, made_from)
     return found["values"]
 
 
-def _forward(spec: ModelSpec, backbone: Backbone, ids: list[list[int]]) -> Array:
+def _forward(spec: ModelSpec, backbone: Backbone, ids: list[list[int]], progress: Callable[[int, int], None]) -> Array:
     pooling = pooling_of(spec, backbone.causal)
     values = np.zeros((len(ids), backbone.hidden), np.float32)
     # batches are cut inside a shard, so that they do not depend on which shards were there already
+    done = tokens = 0
     with torch.inference_mode():
         for batch in token_batches(range(len(ids)), [len(tokens) for tokens in ids], spec.batch_tokens):
             filled, mask = pad([ids[item] for item in batch], backbone.pad_id, backbone.pads_left)
             filled, mask = filled.to(backbone.device), mask.to(backbone.device)
             values[batch] = pool(backbone.hidden_states(filled, mask), mask, pooling).cpu().numpy()
+            done, tokens = done + len(batch), tokens + sum(len(ids[item]) for item in batch)
+            progress(done, tokens)
     return values

@@ -6,11 +6,8 @@ another package, an entry point of the group `trimtab.tasks` that names the clas
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.metadata import entry_points
 from typing import ClassVar, Protocol, runtime_checkable
 
-from trimtab.errors import TaskError, did_you_mean
 from trimtab.types import Items
 
 TASKS: dict[str, str] = {
@@ -21,7 +18,7 @@ TASKS: dict[str, str] = {
     "hub": "trimtab.tasks.hub:Hub",
     "synthetic": "trimtab.tasks.synthetic:Synthetic",
 }
-"""Kind of task to "module:class"; nothing is imported before it is asked for."""
+"""Kind of task to "module:class"; nothing is imported before `trimtab.components.find` is asked for it."""
 
 
 @runtime_checkable
@@ -38,17 +35,3 @@ class Task(Protocol):
     def fingerprint(self) -> str:
         """Return a digest of what the data is made from: it changes when the data does."""
         ...
-
-
-def resolve(name: str) -> type:
-    """Return the settings class of a task kind; built-in kinds come before those of other packages.
-
-    Raises TaskError where no kind has that name.
-    """
-    if name in TASKS:
-        module, _, attribute = TASKS[name].partition(":")
-        return getattr(import_module(module), attribute)
-    foreign = {point.name: point for point in entry_points(group="trimtab.tasks")}
-    if name in foreign:
-        return foreign[name].load()
-    raise TaskError(f'There is no task of kind "{name}".{did_you_mean(name, [*TASKS, *foreign])}')

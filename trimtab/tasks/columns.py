@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +31,11 @@ class Columns:
     def named(self) -> tuple[str, ...]:
         """Return the columns that are asked for."""
         return tuple(name for name in vars(self).values() if name is not None)
+
+    def overlooked(self, present: Sequence[str]) -> tuple[str, ...]:
+        """Return the columns that have the name of a setting which nobody set, so that they do not count."""
+        unset = [setting for setting, name in vars(self).items() if name is None]
+        return tuple(name for name in unset if name in present and name not in self.named())
 
 
 def items_of(table: Table, columns: Columns, classes: Sequence[str] | None, prompt: str) -> Items:
@@ -63,6 +69,14 @@ def items_of(table: Table, columns: Columns, classes: Sequence[str] | None, prom
         prompt=prompt,
         templates=_alone(ids, templates),
         splits=None if splits is None else tuple(splits),
+        notes=tuple(_not_used(table, name) for name in columns.overlooked(table.columns)),
+    )
+
+
+def _not_used(table: Table, name: str) -> str:
+    return (
+        f'{Path(table.source).name} has a column "{name}", which is not used: a column counts only where the task '
+        f"names it. If it is meant, add `{name}: {name}` to the task."
     )
 
 

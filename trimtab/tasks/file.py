@@ -9,8 +9,8 @@ from typing import ClassVar
 from trimtab.digest import file_digest
 from trimtab.errors import TaskError
 from trimtab.tasks.columns import Columns, items_of
-from trimtab.tasks.formats import read_table
-from trimtab.tasks.values import check_classes, check_prompt
+from trimtab.tasks.formats import check_delimiter, read_table
+from trimtab.tasks.values import ClassName, check_prompt, class_names
 from trimtab.types import Items
 
 
@@ -34,19 +34,24 @@ class File:
     split: str | None = None
     """Column with the data set's own splits: supervisor, transfer and test, the same for all seeds; or train
     and test, where every seed divides train anew; none = the splits are drawn."""
-    classes: tuple[str, ...] | None = None
-    """All classes in their order, any other label is an error; of two, the second is the positive one. None =
-    those found, whole numbers by value, words by alphabet."""
+    classes: tuple[ClassName, ...] | None = None
+    """All classes in their order, as the data writes them, any other label is an error; of two, the second is the
+    positive one. None = those found, whole numbers by value, words by alphabet."""
     prompt: str = "{text}"
     """How a causal model is asked; holds `{text}` once and ends where the answer would begin."""
     encoding: str = "utf-8"
     """Encoding of a text file; a byte order mark is skipped."""
+    delimiter: str | None = None
+    """Character between the columns of a csv or tsv file; none = a comma in csv, a tab in tsv."""
 
     kind: ClassVar[str] = "file"
 
     def __post_init__(self) -> None:
         check_prompt(self.prompt)
-        check_classes(self.classes)
+        # one name per class however it is written, so that [0, 1] and ["0", "1"] are one study
+        object.__setattr__(self, "classes", class_names(self.classes))
+        if self.delimiter is not None:
+            check_delimiter(self.delimiter, Path(self.path))
 
     def read(self) -> Items:
         """Return the items of the file.
@@ -54,8 +59,8 @@ class File:
         Raises TaskError with file, line and column where something in it cannot be used.
         """
         columns = Columns(self.text, self.label, self.id, self.group, self.template, self.split)
-        table = read_table(Path(self.path), columns.named(), self.encoding)
-        return items_of(table, columns, self.classes, self.prompt)
+        table = read_table(Path(self.path), columns.named(), self.encoding, self.delimiter)
+        return items_of(table, columns, class_names(self.classes), self.prompt)
 
     def fingerprint(self) -> str:
         """Return the sha256 of the file's bytes."""

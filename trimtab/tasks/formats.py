@@ -6,23 +6,36 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trimtab.errors import TaskError
 from trimtab.tasks.rows import Row, Table
 
+_DELIMITERS = (",", ";", "\t", "|")
+"""What stands between columns in the wild."""
 
-def read_table(path: Path, columns: Sequence[str], encoding: str) -> Table:
+
+def check_delimiter(delimiter: str, path: Path) -> None:
+    """Raise ValueError where a character cannot stand between columns, or where the file has none."""
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        raise ValueError(f'delimiter is for files that end in .csv or .tsv, found the ending "{path.suffix}"')
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise ValueError(f'delimiter must be one character such as ";", found {delimiter!r}')
+
+
+def read_table(path: Path, columns: Sequence[str], encoding: str, delimiter: str | None = None) -> Table:
     """Return the rows of a file by its ending; `columns` limits what is read where the format allows it.
 
     Raises TaskError with file and line where the file is missing, empty or broken.
     """
+    csv_reader = partial(_csv, delimiter=delimiter)
     readers: dict[str, Callable[[Path, Sequence[str], str], Table]] = {
         ".jsonl": _jsonl,
         ".ndjson": _jsonl,
-        ".csv": _csv,
-        ".tsv": _csv,
+        ".csv": csv_reader,
+        ".tsv": csv_reader,
         ".parquet": _parquet,
     }
     if not path.is_file():
@@ -93,8 +106,8 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _csv(path: Path, columns: Sequence[str], encoding: str) -> Table:
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+def _csv(path: Path, columns: Sequence[str], encoding: str, delimiter: str | None) -> Table:
+    delimiter = delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
     reader = csv.reader(io.StringIO(_text(path, encoding), newline=""), delimiter=delimiter, strict=True)
     rows: list[Row] = []
     header: list[str] | None = None
@@ -108,6 +121,7 @@ def _csv(path: Path, columns: Sequence[str], encoding: str) -> Table:
             if header is None:
                 header = [name.strip() for name in fields]
                 _check_repeated(f"{path}, {place}", header)
+                _check_delimited(f"{path}, {place}", header, columns, delimiter)
             elif len(fields) != len(header):
                 raise TaskError(
                     f"{path}, {place}: found {len(fields)} columns, wanted the {len(header)} of the header "
@@ -123,6 +137,19 @@ def _csv(path: Path, columns: Sequence[str], encoding: str) -> Table:
             "file as jsonl."
         ) from error
     return Table(str(path), tuple(header or ()), rows)
+
+
+def _check_delimited(where: str, header: Sequence[str], columns: Sequence[str], delimiter: str) -> None:
+    """Raise TaskError where a header is one column that another delimiter would cut into those asked for."""
+    if len(header) != 1 or set(columns) <= set(header):
+        return
+    for other in (one for one in _DELIMITERS if one != delimiter):
+        names = [name.strip() for name in next(csv.reader([header[0]], delimiter=other))]
+        if len(names) > 1:
+            raise TaskError(
+                f"{where}: found one column, {header[0]!r}; wanted columns with {delimiter!r} between them. With "
+                f"{other!r} between them there would be {len(names)}: set `delimiter: {json.dumps(other)}` in the task."
+            )
 
 
 def _parquet(path: Path, columns: Sequence[str], encoding: str) -> Table:

@@ -11,7 +11,7 @@ from trimtab.errors import TaskError, did_you_mean
 from trimtab.tasks.columns import Columns, items_of
 from trimtab.tasks.own_splits import check_own_names
 from trimtab.tasks.rows import Row, Table
-from trimtab.tasks.values import check_classes, check_prompt
+from trimtab.tasks.values import ClassName, check_prompt, class_names
 from trimtab.types import Items
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ class Hub:
     split: str | None = None
     """Column with the data set's own splits: supervisor, transfer and test, the same for all seeds; or train
     and test, where every seed divides train anew; none = the parts say, or the splits are drawn."""
-    classes: tuple[str, ...] | None = None
-    """All classes in their order, any other label is an error; of two, the second is the positive one. None =
-    the names of a ClassLabel, else those found, whole numbers by value, words by alphabet."""
+    classes: tuple[ClassName, ...] | None = None
+    """All classes in their order, as the data writes them, any other label is an error; of two, the second is the
+    positive one. None = the names of a ClassLabel, else those found, whole numbers by value, words by alphabet."""
     prompt: str = "{text}"
     """How a causal model is asked; holds `{text}` once and ends where the answer would begin."""
 
@@ -60,7 +60,7 @@ class Hub:
         check_prompt(self.prompt)
         if not self.parts or len(set(self.parts)) < len(self.parts):
             raise ValueError(f"parts must be one or more different names, found {list(self.parts)}")
-        check_classes(self.classes)
+        object.__setattr__(self, "classes", class_names(self.classes))
 
     def read(self) -> Items:
         """Return the items of the parts asked for.
@@ -73,7 +73,7 @@ class Hub:
         split = PART_COLUMN if from_parts else self.split
         columns = Columns(self.text, self.label, self.id, self.group, self.template, split)
         table, classes = self._table(self._load(), columns)
-        return items_of(table, columns, self.classes or classes, self.prompt)
+        return items_of(table, columns, class_names(self.classes) or classes, self.prompt)
 
     def fingerprint(self) -> str:
         """Return a digest of a saved folder's files, or of the commit (for a folder of data files, the sha256
@@ -132,7 +132,8 @@ class Hub:
                 rows.append(Row(f"part {part}, row {number}", {**named, PART_COLUMN: part}))
         if not rows:
             raise TaskError(f"{self.path}: {', '.join(parts)} has no rows; wanted one item per row.")
-        return Table(self.path, columns.named(), rows), classes
+        present = dict.fromkeys(name for data in parts.values() for name in (*data.column_names, *columns.named()))
+        return Table(self.path, tuple(present), rows), classes
 
     def _cannot_load(self, error: Exception) -> TaskError:
         return TaskError(

@@ -10,6 +10,7 @@ import numpy as np
 from trimtab.errors import TaskError
 from trimtab.tasks.membership import SplitSettings
 from trimtab.tasks.related import Candidates
+from trimtab.tasks.values import some
 
 
 def sizes_missing(settings: SplitSettings, names: Sequence[str], usable: int) -> TaskError:
@@ -51,7 +52,7 @@ def check_trainable(split: str, classes: Sequence[str], counts: Sequence[int]) -
     """Raise TaskError where a split that is trained on lacks a class."""
     for name, count in zip(classes, counts, strict=True):
         if count == 0:
-            shares = ", ".join(f"{one}: {number}" for one, number in zip(classes, counts, strict=True))
+            shares = some([f"{one}: {number}" for one, number in zip(classes, counts, strict=True)])
             raise TaskError(
                 f'The {split} split has no item of class "{name}" ({shares}); a model that is trained on it '
                 f"needs some of every class. Make the {split} split larger, add items of this class, or "

@@ -1,0 +1,304 @@
+"""The commands: one short function each, calling one library function. Data goes to stdout, all else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="trimtab",
+    help="The workbench for weak-to-strong alignment of language models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+assets_app = typer.Typer(help="Pinned models and data that run without a hub.", invoke_without_command=True)
+app.add_typer(assets_app, name="assets")
+
+StoreOption = Annotated[
+    Path | None, typer.Option("--store", help="Folder of the store; without it, TRIMTAB_HOME/store.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a value: strong.0.model=./my-model.")]
+WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes that run stages side by side.")]
+RunsOption = Annotated[Path, typer.Option("--runs", help="Folder in which the run's folder is made.")]
+FileArgument = Annotated[Path, typer.Argument(help="Experiment file (YAML).", show_default=False)]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"trimtab {version('trimtab')}")
+        raise typer.Exit
+
+
+@app.callback()
+def trimtab(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """The workbench for weak-to-strong alignment of language models."""
+
+
+@app.command()
+def demo(store: StoreOption = None, workers: WorkersOption = 1, runs: RunsOption = Path("runs")) -> None:
+    """Fetch the embedded models and data, then run the movie-sentiment study."""
+    from trimtab.demo import demo_experiment, fetch_missing
+
+    experiment = demo_experiment()
+    fetch_missing(experiment)
+    _run(experiment, store, workers, runs, as_json=False)
+
+
+@app.command()
+def run(
+    file: FileArgument,
+    set_: SetOption = None,
+    store: StoreOption = None,
+    workers: WorkersOption = 1,
+    runs: RunsOption = Path("runs"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    check: Annotated[Path | None, typer.Option("--check", help="Compare with expected.json; exit 1 outside.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a study: print its table, write results.json and report.html into RUNS/name."""
+    from trimtab.experiment import load
+
+    experiment = load(file, set_ or [])
+    if dry_run:
+        _print_plan(experiment, store, as_json)
+        return
+    results = _run(experiment, store, workers, runs, as_json)
+    if check is not None:
+        from trimtab.expected import check_expected
+
+        problems = check_expected(results, check)
+        for problem in problems:
+            print(f"outside the expected range: {problem}", file=sys.stderr)
+        if problems:
+            raise typer.Exit(1)
+        print(f"every value of {check} is in its range", file=sys.stderr)
+
+
+def _run(experiment: Any, store: Path | None, workers: int, runs: Path, as_json: bool) -> Any:
+    from trimtab.errors import StageError
+    from trimtab.study import run as run_study
+    from trimtab.terminal import monitor
+
+    listener = monitor()
+    _tell_of_replacing(runs / experiment.name, experiment.text)
+    try:
+        results = run_study(experiment, store=store, workers=workers, runs=runs, monitor=listener)
+    except StageError as error:
+        error.args = (listener.without_what_was_said(str(error)),)
+        raise
+    finally:
+        listener.stop()
+    _print_json(results.data) if as_json else print(results.table())
+    for text in dict.fromkeys(one["text"] for one in results.warnings if one["code"] != "data"):
+        print(f"warning: {text}", file=sys.stderr)
+    print(f"report: {runs / experiment.name / 'report.html'}", file=sys.stderr)
+    return results
+
+
+def _tell_of_replacing(folder: Path, text: str) -> None:
+    """Say on stderr that a run's folder holds the results of another experiment of the same name."""
+    from trimtab.errors import UsageError
+    from trimtab.results import Results
+
+    try:
+        earlier = Results.read(folder / "results.json")
+    except UsageError:
+        return  # nothing readable is there to be replaced
+    if earlier.data.get("experiment") != text:
+        print(f"{folder} holds the results of another experiment of this name; they will be replaced", file=sys.stderr)
+
+
+@app.command()
+def plan(file: FileArgument, set_: SetOption = None, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Show what a study would do: what is cached, what the rest may cost, what gap its test split can resolve."""
+    from trimtab.experiment import load
+
+    _print_plan(load(file, set_ or []), store, as_json)
+
+
+def _print_plan(experiment: Any, store: Path | None, as_json: bool) -> None:
+    from trimtab.forecast import forecast, forecast_text
+    from trimtab.store import Store
+
+    found = forecast(experiment, Store.open(store))
+    _print_json(found) if as_json else print(forecast_text(found))
+
+
+@app.command()
+def compare(first: str, second: str, as_json: JsonOption = False) -> None:
+    """Put two runs side by side (folders, results.json files or names under runs/)."""
+    from trimtab.report import compare_rows, compare_table
+    from trimtab.results import Results
+
+    a, b = dict(Results.read(first).data), dict(Results.read(second).data)
+    _print_json(compare_rows(a, b)) if as_json else print(compare_table(a, b))
+
+
+@app.command()
+def report(
+    name: Annotated[str, typer.Argument(help="Run folder, results.json or name under runs/.", show_default=False)],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="HTML file to write.")] = None,
+    figures: Annotated[Path | None, typer.Option("--figures", help="Folder for the figures as PNG and PDF.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also the other metrics and the slices.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a finished run's table and write its report again."""
+    from trimtab.results import Results
+
+    results = Results.read(name)
+    _print_json(results.data) if as_json else print(results.table(everything=everything))
+    if output is not None:
+        print(f"report: {results.report(output)}", file=sys.stderr)
+    if figures is not None:
+        from trimtab.report import write_figures
+
+        for path in write_figures(dict(results.data), figures):
+            print(f"figure: {path}", file=sys.stderr)
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="Run folder, results.json or name under runs/.")],
+    folder: Annotated[Path, typer.Argument(help="Folder for the files, made if absent.")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a run's predictions and labels as parquet files into FOLDER; --json lists the files."""
+    from trimtab.results import Results
+    from trimtab.store import Store
+
+    opened = Store.open(store) if store else None
+    files = [str(path) for path in Results.read(name).export(folder, opened)]
+    _print_json(files) if as_json else print(f"{len(files)} parquet files in {folder}")
+
+
+@app.command()
+def ls(
+    kind: Annotated[str | None, typer.Argument(help="Only artifacts of this kind.")] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the store's artifacts."""
+    from trimtab.store import Store
+
+    opened = Store.open(store)
+    manifests = [opened.manifest(one, digest) for one, digest in opened.artifacts(kind)]
+    rows = [{key: one[key] for key in ("kind", "digest", "title", "seconds", "finished")} for one in manifests]
+    if as_json:
+        _print_json(rows)
+        return
+    for row in rows:
+        print(f"{row['kind']:8} {row['digest'][:16]}  {row['seconds']:9.1f} s  {row['finished']}  {row['title']}")
+    print(f"{len(rows)} artifacts in {opened.root}", file=sys.stderr)
+
+
+@app.command()
+def show(identifier: Annotated[str, typer.Argument(metavar="ID")], store: StoreOption = None) -> None:
+    """Print the manifest of the artifact whose digest begins with ID."""
+    from trimtab.errors import UsageError
+    from trimtab.store import Store
+
+    opened = Store.open(store)
+    found = opened.find(identifier)
+    if len(found) != 1:
+        what = "no artifact's digest begins" if not found else f"{len(found)} artifacts' digests begin"
+        raise UsageError(f'{what} with "{identifier}"; see `trimtab ls` and give more digits')
+    _print_json(opened.manifest(*found[0]))
+
+
+@app.command()
+def methods(
+    name: Annotated[str | None, typer.Argument(help="Only this method, with its settings.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List methods, objectives and label steps with formula, paper, truth level and settings."""
+    from trimtab.catalogue import catalogue, catalogue_text
+
+    entries = catalogue(name)
+    _print_json(entries) if as_json else print(catalogue_text(entries, detailed=name is not None))
+
+
+@app.command()
+def env(as_json: JsonOption = False) -> None:
+    """Print versions, device, precision and folders, for a bug report."""
+    from trimtab.environment import environment
+
+    found = environment()
+    if as_json:
+        _print_json(found)
+        return
+    for key, value in found.items():
+        print(f"{key:18} {value}")
+
+
+@assets_app.callback()
+def assets(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List the pinned assets: size, licence, source, present or not."""
+    if context.invoked_subcommand is None:
+        from trimtab.assets import ASSETS, is_present
+
+        rows = [
+            {
+                "name": asset.name,
+                "present": is_present(asset.name),
+                "megabytes": round(asset.download_bytes / 1e6),
+                "licence": asset.licence,
+                "source": asset.source,
+                "optional": asset.optional,
+                "description": asset.description,
+            }
+            for asset in ASSETS.values()
+        ]
+        if as_json:
+            _print_json(rows)
+            return
+        for row in rows:
+            state = "present" if row["present"] else "optional" if row["optional"] else "absent"
+            print(f"{row['name']:14} {state:9} {row['megabytes']:4} MB  {row['licence']:11} {row['source']}")
+
+
+@assets_app.command()
+def fetch(names: Annotated[list[str], typer.Argument(help="Names of assets.", metavar="NAME...")]) -> None:
+    """Download, check and convert assets."""
+    from trimtab.demo import fetch_named
+
+    for path in fetch_named(names):
+        print(path)
+
+
+@assets_app.command()
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of assets; without any, all that are present.")
+    ] = None,
+) -> None:
+    """Compare every file of the assets with the hash recorded when it was fetched; exit 1 on damage."""
+    from trimtab.assets import ASSETS, is_present
+    from trimtab.assets import verify as verify_asset
+
+    problems = 0
+    for name in names or [name for name in ASSETS if is_present(name)]:
+        found = verify_asset(name)
+        problems += len(found)
+        print(f"{name}: {'intact' if not found else 'damaged'}")
+        for problem in found:
+            print(f"  {problem}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False))

@@ -1,0 +1,132 @@
+"""What is known before anything is run, without torch: whether the data make the splits and the models have the layers.
+
+Data that were read before are not read again; data on the hub, large files and tasks of other packages are left to the
+stage that reads them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trimtab.errors import ExperimentError
+from trimtab.experiment import Experiment
+from trimtab.models.kind import has_language_head
+from trimtab.models.source import locate
+from trimtab.plan import Plan
+from trimtab.store import Store, facts_of
+from trimtab.tasks import TASKS
+from trimtab.tasks.file import File
+from trimtab.tasks.hub import Hub
+from trimtab.tasks.splits import Pool, draw, fix_pool
+from trimtab.types import ModelSpec
+
+LARGE_FILE_BYTES = 1 << 26
+"""From this size on, a file is read only by the stage that reads it (64 MiB are some seconds)."""
+BARE = "{text}"
+_DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What is known of a study that was not run."""
+
+    test_items: int | None
+    """Size of the test split; none where the data were not read."""
+    data_notes: tuple[str, ...]
+    """What the data set says of itself; the report repeats it."""
+    warnings: tuple[str, ...]
+    """What a reader must know about how the models are used."""
+
+
+def preflight(experiment: Experiment, planned: Plan, store: Store) -> Preflight:
+    """Return what is known of a study before any stage is run.
+
+    Raises ExperimentError where a model lacks a layer; TaskError where the data cannot be used or are too few.
+    """
+    _check_layers(experiment)
+    data = planned.compare.data
+    if store.has(data.kind, data.digest):
+        folder = store.folder(data.kind, data.digest)
+        facts = facts_of(folder)
+        pool, prompt, notes = _stored_pool(folder), facts["prompt"], tuple(facts["notes"])
+    elif _is_soon_read(experiment.task):
+        items = experiment.task.read()
+        pool, prompt, notes = fix_pool(items, experiment.split.of_pool()), items.prompt, items.notes
+    else:
+        prompt = experiment.task.prompt if isinstance(experiment.task, File | Hub) else None
+        return Preflight(None, (), _bare(experiment, prompt))
+    for split, seed in zip(planned.compare.splits, experiment.seeds, strict=True):
+        if not store.has(split.kind, split.digest):
+            draw(pool, experiment.split, seed)
+    return Preflight(len(pool.test), notes, _bare(experiment, prompt))
+
+
+def _stored_pool(folder: Path) -> Pool:
+    stored = json.loads((folder / "pool.json").read_text("utf-8"))
+    fields: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in stored.items()}
+    return Pool(**fields)
+
+
+def _is_soon_read(task: Any) -> bool:
+    """Say whether a task's data lie here and are read in seconds."""
+    if isinstance(task, File):
+        path = Path(task.path)
+        return not path.is_file() or path.stat().st_size < LARGE_FILE_BYTES
+    if isinstance(task, Hub):
+        folder = Path(task.path)
+        return (
+            folder.is_dir() and sum(one.stat().st_size for one in folder.rglob("*") if one.is_file()) < LARGE_FILE_BYTES
+        )
+    return f"{type(task).__module__}:{type(task).__name__}" in TASKS.values()
+
+
+def _check_layers(experiment: Experiment) -> None:
+    for room, learners in (("weak", experiment.weak), ("strong", experiment.strong)):
+        for place, learner in enumerate(learners):
+            layer, top = learner.spec.layer, _depth(learner.spec)
+            if layer is None or top is None or 0 <= layer <= top:
+                continue
+            raise ExperimentError(
+                f"{room}.{place}.layer: found {layer}, wanted 0 (the embeddings) to {top}: {learner.spec.model} has "
+                f"{top} blocks; leave `layer` out for the last"
+            )
+
+
+def _depth(spec: ModelSpec) -> int | None:
+    """Return the number of a model's blocks as its config.json says it; none where it does not, or is not here."""
+    config = _config(spec)
+    parts = [config, config.get("text_config") or {}]
+    return next((part[name] for part in parts for name in _DEPTHS if isinstance(part.get(name), int)), None)
+
+
+def _config(spec: ModelSpec) -> dict[str, Any]:
+    """Return a model's config.json where it is on this machine; nothing is downloaded for it."""
+    source = locate(spec)
+    if source.gguf_file:
+        return {}
+    if source.kind == "hub":
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(source.place, "config.json", revision=source.revision)
+        return json.loads(Path(found).read_text("utf-8")) if isinstance(found, str) else {}
+    return json.loads((Path(source.place) / "config.json").read_text("utf-8"))
+
+
+def _bare(experiment: Experiment, prompt: str | None) -> tuple[str, ...]:
+    """Return a warning that names the causal models to which nothing but the text is given."""
+    specs = [learner.spec for learner in (*experiment.weak, *experiment.strong)]
+    names = {spec.model: None for spec in specs if spec.template is None and prompt == BARE and _is_asked(spec)}
+    if not names:
+        return ()
+    return (
+        f"{', '.join(names)} reads each text bare: a causal model that is not asked for the class says less about it. "
+        "Set `prompt:` of the task, which holds {text} once and ends where the answer would begin.",
+    )
+
+
+def _is_asked(spec: ModelSpec) -> bool:
+    """Say whether a model that is on this machine is causal."""
+    return locate(spec).gguf_file is not None or (bool(_config(spec)) and has_language_head(spec))
