@@ -21,11 +21,13 @@ assets_app = typer.Typer(help="Pinned models and data that run without a hub.", 
 app.add_typer(assets_app, name="assets")
 
 StoreOption = Annotated[
-    Path | None, typer.Option("--store", help="Folder of the store; without it, TRIMTAB_HOME/store.")
+    str | None, typer.Option("--store", help="Folder or URL of the store; without it, TRIMTAB_HOME/store.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a value: strong.0.model=./my-model.")]
-WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes that run stages side by side.")]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes (SLURM: jobs) that run stages side by side.")
+]
 RunsOption = Annotated[Path, typer.Option("--runs", help="Folder in which the run's folder is made.")]
 FileArgument = Annotated[Path, typer.Argument(help="Experiment file (YAML).", show_default=False)]
 
@@ -48,13 +50,14 @@ def trimtab(
 
 
 @app.command()
-def demo(store: StoreOption = None, workers: WorkersOption = 1, runs: RunsOption = Path("runs")) -> None:
+def demo(store: StoreOption = None, workers: WorkersOption = None, runs: RunsOption = Path("runs")) -> None:
     """Fetch the embedded models and data, then run the movie-sentiment study."""
     from trimtab.demo import demo_experiment, fetch_missing
+    from trimtab.executors.choose import executor_named
 
     experiment = demo_experiment()
     fetch_missing(experiment)
-    _run(experiment, store, workers, runs, as_json=False)
+    _run(experiment, store, executor_named("local", workers=workers), runs, as_json=False)
 
 
 @app.command()
@@ -62,20 +65,29 @@ def run(
     file: FileArgument,
     set_: SetOption = None,
     store: StoreOption = None,
-    workers: WorkersOption = 1,
+    executor: Annotated[str, typer.Option(help="Who makes the stages: local, ray or slurm.")] = "local",
+    workers: WorkersOption = None,
+    ray_address: Annotated[str | None, typer.Option(help="HOST:PORT of a running Ray cluster, or auto.")] = None,
+    cpus: Annotated[int | None, typer.Option(min=1, help="Processors of a stage (ray, slurm).")] = None,
+    gpus: Annotated[int | None, typer.Option(min=0, help="GPUs of a stage that loads a model (ray, slurm).")] = None,
+    partition: Annotated[str | None, typer.Option(help="Partition of the queue (slurm).")] = None,
+    minutes: Annotated[int | None, typer.Option(min=1, help="Time limit of a job (slurm).")] = None,
     runs: RunsOption = Path("runs"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     check: Annotated[Path | None, typer.Option("--check", help="Compare with expected.json; exit 1 outside.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a study: print its table, write results.json and report.html into RUNS/name."""
+    from trimtab.executors.choose import executor_named
     from trimtab.experiment import load
 
     experiment = load(file, set_ or [])
     if dry_run:
         _print_plan(experiment, store, as_json)
         return
-    results = _run(experiment, store, workers, runs, as_json)
+    options = {"workers": workers, "ray_address": ray_address, "cpus": cpus, "gpus": gpus}
+    chosen = executor_named(executor, **options, partition=partition, minutes=minutes)
+    results = _run(experiment, store, chosen, runs, as_json)
     if check is not None:
         from trimtab.expected import check_expected
 
@@ -87,7 +99,7 @@ def run(
         print(f"every value of {check} is in its range", file=sys.stderr)
 
 
-def _run(experiment: Any, store: Path | None, workers: int, runs: Path, as_json: bool) -> Any:
+def _run(experiment: Any, store: str | None, executor: Any, runs: Path, as_json: bool) -> Any:
     from trimtab.errors import StageError
     from trimtab.study import run as run_study
     from trimtab.terminal import monitor
@@ -95,7 +107,7 @@ def _run(experiment: Any, store: Path | None, workers: int, runs: Path, as_json:
     listener = monitor()
     _tell_of_replacing(runs / experiment.name, experiment.text)
     try:
-        results = run_study(experiment, store=store, workers=workers, runs=runs, monitor=listener)
+        results = run_study(experiment, store=store, executor=executor, runs=runs, monitor=listener)
     except StageError as error:
         error.args = (listener.without_what_was_said(str(error)),)
         raise
@@ -129,7 +141,7 @@ def plan(file: FileArgument, set_: SetOption = None, store: StoreOption = None, 
     _print_plan(load(file, set_ or []), store, as_json)
 
 
-def _print_plan(experiment: Any, store: Path | None, as_json: bool) -> None:
+def _print_plan(experiment: Any, store: str | None, as_json: bool) -> None:
     from trimtab.forecast import forecast, forecast_text
     from trimtab.store import Store
 

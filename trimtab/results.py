@@ -78,7 +78,7 @@ class Results:
 
     def export(self, folder: str | Path, store: Store | None = None) -> list[Path]:
         """Copy every row's predictions and labels as parquet into `folder`, named by row, role and seed."""
-        store = store or Store.open(Path(self.data["store"]) if self.data.get("store") else None)
+        store = store or Store.open(self.data.get("store"))
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         written: dict[Path, None] = {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.environment import package_versions
-from trimtab.executors.local import run_stages
+from trimtab.executors.choose import Executor, LocalSettings, run_on
 from trimtab.executors.monitor import Monitor, Quiet, StageReport
 from trimtab.experiment import Experiment
 from trimtab.models.precision import device_class
@@ -24,18 +24,20 @@ def run(
     *,
     store: Path | str | None = None,
     workers: int = 1,
+    executor: Executor | None = None,
     runs: Path | str | None = None,
     monitor: Monitor | None = None,
 ) -> Results:
     """Make everything the experiment needs and return its results.
 
-    With `runs`, also write results.json and report.html into the folder `runs/<name>`.
+    `executor` says who makes the stages; without it, so many workers of this machine. With `runs`, also write
+    results.json and report.html into the folder `runs/<name>`.
     Raises ExperimentError or TaskError before anything is run, StageError after everything that can be done is done.
     """
     planned = plan(experiment)
-    opened = Store.open(Path(store) if store else None)
+    opened = Store.open(store)
     known = preflight(experiment, planned, opened)
-    reports = run_stages(planned.stages, opened, workers, monitor or Quiet())
+    reports = run_on(executor or LocalSettings(workers), planned.stages, opened, monitor or Quiet())
     results = Results(_assemble(experiment, planned, opened, reports, known.warnings))
     if runs is not None:
         write_run(results, Path(runs) / experiment.name)
@@ -69,6 +71,6 @@ def _assemble(
         "experiment": experiment.text,
         "versions": package_versions(),
         "device": f"{device_class()}, {os.cpu_count()} processors",
-        "store": str(store.root),
+        "store": store.place,
         "stages": stages,
     }

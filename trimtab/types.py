@@ -30,7 +30,6 @@ Truth = str
 """How much ground truth something has seen: "none", "supervisor", "budget(n)" or "oracle"."""
 
 
-
 def is_truth(level: str) -> bool:
     """Say whether a word is a truth level.
 
@@ -126,6 +125,9 @@ class ModelSpec:
     batch_tokens: int = 1024
     """Tokens of a batch including padding; changes speed, memory and last digits only. 1,024 is fastest on a CPU, GPUs
     like more."""
+    compile: bool = False
+    """Compile the model's blocks with torch.compile: minutes of start-up (and a C++ compiler on a CPU) for faster
+    passes; changes last digits only."""
     trust_remote_code: bool = False
     """Run Python code that comes with the weights; off unless the experiment file turns it on."""
 

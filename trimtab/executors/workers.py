@@ -104,7 +104,7 @@ class Workers:
         """Start a worker process with its share of the cores."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, self._store.root, user_files(), os.getpid()), daemon=True)
+        process = context.Process(target=_work, args=(theirs, self._store.place, user_files(), os.getpid()), daemon=True)
         # started by itself it would let Ctrl-C through to the worker that comes after it
         resource_tracker.ensure_running()
         # Ctrl-C reaches every process of the terminal: a worker must not meet it before it can say that it ignores it
@@ -142,13 +142,13 @@ def thread_variables(threads: int) -> Iterator[None]:
             del os.environ[name]
 
 
-def _work(pipe: Connection, root: Path, files: Sequence[Path], parent: int) -> None:
+def _work(pipe: Connection, place: str, files: Sequence[Path], parent: int) -> None:
     """A worker's life: perform jobs from the pipe until it closes; a loaded model stays between them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when work ends
     die_with_parent(parent)
     for path in files:
         module_from_file(path)
-    store = Store.open(root)
+    store = Store.open(place)
     while True:
         try:
             job = pipe.recv()

@@ -16,6 +16,7 @@ from trimtab.models.load import Backbone, shared_backbone
 from trimtab.models.pooling import pool
 from trimtab.models.precision import resolved_precision
 from trimtab.models.shards import fingerprint_of, read_shard, write_shard
+from trimtab.models.shared_prompt import SharedPrompt, shared_prompt
 from trimtab.models.source import fingerprint
 from trimtab.models.text import encode, pooling_of, template_of
 from trimtab.types import Array, ModelSpec, Progress, silent
@@ -48,6 +49,7 @@ def activations(
     backbone = shared_backbone(spec)
     template = template_of(spec, prompt, backbone.causal)
     encoded = encode(backbone.tokenizer, texts, template, min(spec.max_tokens, backbone.context))
+    shared = shared_prompt(backbone, encoded.ids, pooling_of(spec, backbone.causal))
     order = by_length(encoded.ids)
     values = np.zeros((len(texts), backbone.hidden), np.float32)
     done = tokens = 0
@@ -56,7 +58,7 @@ def activations(
         items = order[start : start + _SHARD_ITEMS]
         ids = [encoded.ids[item] for item in items]
         within = partial(_told_of_all, progress, done, len(texts), tokens)
-        values[items] = _shard(spec, backbone, ids, work, number, within)
+        values[items] = _shard(spec, backbone, ids, shared, work, number, within)
         done, tokens = done + len(items), tokens + sum(map(len, ids))
         progress(done, len(texts), tokens=tokens)
     return Activations(values, encoded.truncated, encoded.tokens)
@@ -71,33 +73,44 @@ def _shard(
     spec: ModelSpec,
     backbone: Backbone,
     ids: list[list[int]],
+    shared: SharedPrompt | None,
     work: Path | None,
     number: int,
     progress: Callable[[int, int], None],
 ) -> Array:
     """Return the vectors of one shard, from `work` if they are there."""
     if work is None:
-        return _forward(spec, backbone, ids, progress)
+        return _forward(spec, backbone, ids, shared, progress)
     work.mkdir(parents=True, exist_ok=True)
     file = work / f"shard-{number:05d}.safetensors"
-    made_from = fingerprint_of(asdict(spec), fingerprint(spec), resolved_precision(spec), ids)
+    made_from = fingerprint_of(
+        asdict(spec), fingerprint(spec), resolved_precision(spec), ids, shared.tokens if shared else 0
+    )
     found = read_shard(file, made_from)
     if found is None:
-        found = {"values": _forward(spec, backbone, ids, progress)}
+        found = {"values": _forward(spec, backbone, ids, shared, progress)}
         write_shard(file, found, made_from)
     return found["values"]
 
 
-def _forward(spec: ModelSpec, backbone: Backbone, ids: list[list[int]], progress: Callable[[int, int], None]) -> Array:
+def _forward(
+    spec: ModelSpec,
+    backbone: Backbone,
+    ids: list[list[int]],
+    shared: SharedPrompt | None,
+    progress: Callable[[int, int], None],
+) -> Array:
     pooling = pooling_of(spec, backbone.causal)
     values = np.zeros((len(ids), backbone.hidden), np.float32)
+    begun = shared.tokens if shared else 0
     # batches are cut inside a shard, so that they do not depend on which shards were there already
     done = tokens = 0
     with torch.inference_mode():
-        for batch in token_batches(range(len(ids)), [len(tokens) for tokens in ids], spec.batch_tokens):
-            filled, mask = pad([ids[item] for item in batch], backbone.pad_id, backbone.pads_left)
+        for batch in token_batches(range(len(ids)), [len(one) - begun for one in ids], spec.batch_tokens):
+            filled, mask = pad([ids[item][begun:] for item in batch], backbone.pad_id, backbone.pads_left)
             filled, mask = filled.to(backbone.device), mask.to(backbone.device)
-            values[batch] = pool(backbone.hidden_states(filled, mask), mask, pooling).cpu().numpy()
+            states = shared.hidden_states(backbone, filled, mask) if shared else backbone.hidden_states(filled, mask)
+            values[batch] = pool(states, mask, pooling).cpu().numpy()
             done, tokens = done + len(batch), tokens + sum(len(ids[item]) for item in batch)
             progress(done, tokens)
     return values

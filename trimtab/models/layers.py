@@ -52,6 +52,21 @@ def read_layer(model: Any, layer: int) -> nn.ModuleList | None:
     )
 
 
+def compile_blocks(model: Any, below: int | None) -> None:
+    """Compile the blocks of a model up to hidden state `below` (none = all); equal blocks share one compilation.
+
+    Any length of text goes through the same code, so that no length has to be padded to another.
+    Raises ModelError where the model has no list of blocks.
+    """
+    depth = model.config.get_text_config().num_hidden_layers
+    lengths = {depth} if below is None else {depth, below + 1}  # one block above the last stays, to stop there
+    lists = [one for one in model.modules() if isinstance(one, nn.ModuleList) and len(one) in lengths]
+    if not lists:
+        raise ModelError(f"{type(model).__name__} has no list of its {depth} blocks to compile; leave `compile` out")
+    for block in lists[0][:below]:
+        block.compile(dynamic=True)
+
+
 def cut_above(blocks: nn.ModuleList, layer: int) -> None:
     """Free the blocks that are never run; the one that carries the hook stays."""
     del blocks[layer + 1 :]

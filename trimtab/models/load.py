@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from trimtab.errors import ModelError
-from trimtab.models.layers import Reached, cut_above, read_layer
+from trimtab.models.layers import Reached, compile_blocks, cut_above, read_layer
 from trimtab.models.positions import left_padding_positions, positions_of
 from trimtab.models.precision import device_class, resolved_precision
 from trimtab.models.quiet import quiet
@@ -71,12 +71,18 @@ def shared_backbone(spec: ModelSpec) -> Backbone:
         resolved_precision(spec),
         spec.padding,
         spec.trust_remote_code,
+        spec.compile,
     )
 
 
 @lru_cache(maxsize=1)
-def _kept(source: Source, digest: str, layer: int | None, precision: str, padding: str, trusted: bool) -> Backbone:
-    return _load(source, layer, precision, padding, trusted)
+def _kept(
+    source: Source, digest: str, layer: int | None, precision: str, padding: str, trusted: bool, compiled: bool
+) -> Backbone:
+    backbone = _load(source, layer, precision, padding, trusted)
+    if compiled:
+        compile_blocks(backbone.model, layer)
+    return backbone
 
 
 def own_backbone(spec: ModelSpec, precision: str | None = None) -> Backbone:

@@ -49,6 +49,7 @@ class Embed(Stage):
     spec: ModelSpec
 
     kind: ClassVar[str] = "embed"
+    version: ClassVar[int] = 2
 
     @cached_property
     def settings(self) -> dict[str, Any]:
