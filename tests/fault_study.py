@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import json
-import os
 import random
-import resource
 import shutil
-import signal
-import sys
-import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from killed_children import count_changes, forked, kill_after, kill_at_change, kill_in_write
 
 from trimtab.executors.perform import perform
 from trimtab.experiment import Experiment, parse
@@ -21,31 +21,54 @@ from trimtab.plan import plan
 from trimtab.stages.stage import Stage
 from trimtab.store import Store
 
+WAYS = ("before a change", "at any time", "in mid-write")
+"""Moments of death: before the store is changed, after some time, inside a write that is half done."""
 
-def fault_experiment(weak: Path, strong: Path, **changes: Any) -> Experiment:
-    """Return a study on made-up sentences: a probed encoder teaches a probed and a tuned causal model."""
+
+def write_fault_study(folder: Path) -> Path:
+    """Write the study's reviews and its two models into a folder and return it."""
+    from tiny_models import tiny_causal, tiny_encoder
+    from tiny_study import write_reviews
+
+    tiny_encoder(folder / "weak")
+    tiny_causal(folder / "strong")
+    write_reviews(folder / "reviews.csv", items=700)
+    return folder
+
+
+def fault_experiment(folder: Path, **changes: Any) -> Experiment:
+    """Return a study on made-up reviews: a probed encoder teaches a probed and a tuned causal model, with controls."""
     probe = {"kind": "probe", "strengths": [0.1, 1.0], "folds": 2, "steps": 30, "max_steps": 200}
-    tune = {"kind": "tune", "rank": 2, "epochs": 1, "batch_size": 8, "micro_batch_size": 8, "save_every": 1}
+    tune = {"kind": "tune", "rank": 2, "epochs": 1, "batch_size": 10, "micro_batch_size": 10, "save_every": 1}
     values = {
         "name": "faults",
-        "task": {"kind": "synthetic", "items": 700, "supervisor": 40, "transfer": 40, "test": 60},
+        "task": {
+            "kind": "file",
+            "path": str(folder / "reviews.csv"),
+            "id": "id",
+            "classes": ["bad", "good"],
+            "prompt": "review : {text} answer :",
+            "supervisor": 40,
+            "transfer": 40,
+            "test": 60,
+        },
         "split": {"pool": 600},
-        "weak": [{"model": str(weak), "fit": probe, "precision": "fp32"}],
+        "weak": [{"model": str(folder / "weak"), "fit": probe, "precision": "fp32"}],
         "strong": [
-            {"model": str(strong), "fit": probe, "precision": "fp32"},
-            {"model": str(strong), "fit": tune, "precision": "fp32"},
+            {"model": str(folder / "strong"), "fit": probe, "precision": "fp32"},
+            {"model": str(folder / "strong"), "fit": tune, "precision": "fp32"},
         ],
-        "methods": ["confidence"],
+        "methods": [{"name": "sure", "labels": [{"confident": {"keep": 0.9}}], "objective": "confidence"}],
         "seeds": [0],
-        "controls": False,
+        "controls": True,
         "metrics": ["accuracy"],
     }
     return parse(values | changes, Path())
 
 
-def stages_of(weak: str, strong: str) -> tuple[Stage, ...]:
+def stages_of(folder: Path) -> tuple[Stage, ...]:
     """Return the study's stages."""
-    return plan(fault_experiment(Path(weak), Path(strong))).stages
+    return plan(fault_experiment(folder)).stages
 
 
 def named(stages: tuple[Stage, ...]) -> dict[str, Stage]:
@@ -53,163 +76,152 @@ def named(stages: tuple[Stage, ...]) -> dict[str, Stage]:
     return {type(stage).__name__: stage for stage in stages}
 
 
+def classes_of_stages(base: type[Stage] = Stage) -> Iterator[str]:
+    """Yield the names of all kinds of stages that there are; call once a plan has imported them."""
+    for one in base.__subclasses__():
+        if one.__module__.startswith("trimtab.") and not one.__abstractmethods__:
+            yield one.__name__
+        yield from classes_of_stages(one)
+
+
 def files_of(store: Store, stage: Stage) -> dict[str, Any]:
     """Return name -> sha256 and size of an artifact's files."""
     return store.manifest(stage.kind, stage.digest)["files"]
 
 
-def import_everything() -> None:
-    """Import now what any stage imports, so that forked children need not."""
-    import peft
+def import_for_any() -> None:
+    """Import now what stages without a model import, so that forked children need not."""
+    import pandas
     import pyarrow.parquet
+
+    import trimtab.commands
+    import trimtab.comparison.envelope
+    import trimtab.stages.tables
+    import trimtab.supervise.flipped_truth
+    import trimtab.supervise.gold
+
+    assert all((pandas, pyarrow.parquet, trimtab))
+
+
+def import_for_models() -> None:
+    """Import now what stages with a model import too."""
+    import peft.utils.transformers_weight_conversion
     import safetensors.numpy
     import scipy.stats
+    import torch.utils.serialization
     import transformers.models.bert.modeling_bert
     import transformers.models.llama.modeling_llama
 
-    import trimtab.comparison.envelope
     import trimtab.fit.select
     import trimtab.fit.tune
     import trimtab.models.activations
     import trimtab.models.zero_shot
-    import trimtab.supervise.gold
+    import trimtab.report
 
-    assert all((peft, pyarrow.parquet, safetensors.numpy, scipy.stats, transformers, trimtab))
-
-
-def forked(action: Callable[[], None]) -> int:
-    """Run an action in a fork of this process; return its exit code, or minus the signal that killed it."""
-    child = os.fork()
-    if child == 0:
-        try:
-            action()
-        except BaseException:  # noqa: BLE001  (whatever it was, the child must end here)
-            sys.excepthook(*sys.exc_info())
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    torch.set_num_threads(1)
+    assert all((peft, safetensors.numpy, scipy.stats, transformers, trimtab))
 
 
-def count_changes(root: Path, at: Callable[[int], None]) -> None:
-    """Call `at(n)` before the n-th change of this process under `root`: opening to write, renaming, removing."""
-    seen = [0]
-    prefix = str(root)
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event not in ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree"):
-            return
-        if event == "open" and not (isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)):
-            return
-        if str(arguments[0]).startswith(prefix):
-            seen[0] += 1
-            at(seen[0])
-
-    sys.addaudithook(hook)
-
-
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def kill_at_change(number: int, root: Path) -> None:
-    """Kill this process before its n-th change under `root`."""
-    count_changes(root, lambda n: die() if n == number else None)
-
-
-def kill_after(seconds: float) -> None:
-    """Kill this process after some time, wherever it is then."""
-
-    def wait() -> None:
-        time.sleep(seconds)
-        die()
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def kill_in_write(size: int) -> None:
-    """Let the system kill this process in the middle of the first file that grows past `size` bytes."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-
-def make_all(weak: str, strong: str, root: str) -> None:
+def make_all(folder: str, root: str) -> None:
     """Make every artifact without disturbance; in a child process."""
     import torch
 
     torch.set_num_threads(1)
     store = Store.open(Path(root))
-    for stage in stages_of(weak, strong):
+    for stage in stages_of(Path(folder)):
         perform(stage, store)
 
 
-def kill_each(names: tuple[str, ...], weak: str, strong: str, whole: str, work: str, kills: int, seed: int) -> None:
+def kill_each(names: tuple[str, ...], folder: str, whole: str, work: str, kills: int, models: bool) -> None:
     """Do `kill_often` to several stages, in a process that imports everything once and computes nothing itself."""
-    import torch
-
-    torch.set_num_threads(1)
-    import_everything()
-    stages = named(stages_of(weak, strong))
+    import_for_any()
+    if models:
+        import_for_models()
+    stages, wanted = named(stages_of(Path(folder))), Store.open(Path(whole))
+    gc.freeze()  # a fork that collects garbage would copy all that it shares with this process
     for name in names:
-        kill_often(name, stages[name], Store.open(Path(whole)), Path(work) / name, kills, seed)
+        report = kill_often(stages[name], wanted, Path(work) / name, kills, random.Random(name))
+        (Path(work) / f"{name}.json").write_text(json.dumps(report))
 
 
-def kill_often(name: str, stage: Stage, wanted: Store, root: Path, kills: int, seed: int) -> None:
-    """Kill a stage `kills` times at seeded moments, finish it, compare it with the undisturbed one; write a report.
-
-    A third of the kills comes before a change of the store, a third at any time, a third in the middle of a write.
-    After every fourth kill the stage is finished, compared, and begun afresh.
-    """
-    for needed in stage.inputs.values():
-        target = root / needed.kind / needed.digest
+def link(stages: Iterable[Stage], wanted: Store, root: Path) -> None:
+    """Let finished artifacts of another store be found in the store at `root`."""
+    for stage in stages:
+        target = root / stage.kind / stage.digest
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
-            target.symlink_to(wanted.folder(needed.kind, needed.digest), target_is_directory=True)
-    store = Store.open(root)
-    place = root / stage.kind / stage.digest
-    note = root / "changes.json"
+            target.symlink_to(wanted.folder(stage.kind, stage.digest), target_is_directory=True)
+
+
+@dataclass(frozen=True)
+class _Extent:
+    """How much an undisturbed stage does."""
+
+    changes: int
+    seconds: float
+    largest_bytes: int
+
+    def arm(self, way: str, moment: float, folder: Path) -> None:
+        """Have this process killed at a moment (0 its beginning, 1 its end) of the stage that it is about to do."""
+        if way == "before a change":
+            kill_at_change(1 + int(moment * self.changes), folder)
+        elif way == "at any time":
+            kill_after(moment * self.seconds * 0.9)
+        else:
+            kill_in_write(int(moment * self.largest_bytes))
+
+
+def kill_often(stage: Stage, wanted: Store, root: Path, kills: int, moments: random.Random) -> dict[str, Any]:
+    """Kill a stage `kills` times, finish it, compare it with the undisturbed one; say how it died how often.
+
+    The ways of dying take turns. After every fourth kill the stage is finished, compared, and begun afresh.
+    """
+    link(stage.inputs.values(), wanted, root)
+    store, place = Store.open(root), root / stage.kind / stage.digest
+    extent = _extent(stage, store, files_of(wanted, stage))
+    signals, ways, finished = Counter[int](), Counter[str](), 0
+    _begin_afresh(place)
+    for _ in range(8 * kills):
+        if ways.total() == kills:
+            break
+        # the same way until it kills: a death by the clock may come too late
+        way, moment = WAYS[ways.total() % len(WAYS)], moments.random()
+
+        def disturbed(way: str = way, moment: float = moment) -> None:
+            extent.arm(way, moment, place.parent)
+            perform(stage, store)
+
+        code = forked(disturbed)
+        if code:
+            signals[code] += 1
+            ways[way] += 1
+        elif not store.has(stage.kind, stage.digest):
+            raise AssertionError(f"{stage.title} ended well and left nothing")
+        if store.has(stage.kind, stage.digest) or ways.total() % 4 == 0:
+            assert forked(lambda: perform(stage, store) and None) == 0
+            assert files_of(store, stage) == files_of(wanted, stage), stage.title
+            finished += 1
+            _begin_afresh(place)
+    return {"signals": signals, "ways": ways, "finished": finished}
+
+
+def _extent(stage: Stage, store: Store, files: dict[str, Any]) -> _Extent:
+    """Do a stage undisturbed in a fork and measure it."""
+    note = store.root / "extent.json"
 
     def measured() -> None:
         last = [0]
         began = time.monotonic()
-        count_changes(root / stage.kind, lambda n: last.__setitem__(0, n))
+        count_changes(store.root / stage.kind, lambda n: last.__setitem__(0, n))
         perform(stage, store)
         found = [last[0], time.monotonic() - began]
-        Path(note).write_text(json.dumps(found))
-
-    def afresh() -> None:
-        for path in place.parent.glob(f"{stage.digest}*"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        note.write_text(json.dumps(found))
 
     assert forked(measured) == 0
     changes, seconds = json.loads(note.read_text())
-    largest = max(entry["bytes"] for entry in files_of(wanted, stage).values())
-    moments, done, equal, signals = random.Random(f"{name}{seed}"), 0, 0, dict[int, int]()
-    afresh()
-    for attempt in range(6 * kills):
-        if done == kills:
-            break
+    return _Extent(changes, seconds, max(entry["bytes"] for entry in files.values()))
 
-        def disturbed(attempt: int = attempt) -> None:
-            way = attempt % 3
-            if way == 0:
-                kill_at_change(moments.randint(1, changes), root / stage.kind)
-            elif way == 1:
-                kill_after(moments.random() * seconds * 0.9)
-            else:
-                kill_in_write(moments.randrange(largest))
-            perform(stage, store)
 
-        code = forked(disturbed)
-        moments.random()  # the child's draws are its own: go on to the next moment here too
-        assert code in (0, -signal.SIGKILL, -signal.SIGXFSZ), code
-        if code:
-            done += 1
-            signals[code] = signals.get(code, 0) + 1
-        if store.has(stage.kind, stage.digest) or (code and done % 4 == 0) or done == kills:
-            assert forked(lambda: perform(stage, store) and None) == 0
-            assert files_of(store, stage) == files_of(wanted, stage), name
-            equal += 1
-            afresh()
-    report = {"kills": done, "finished": equal, "signals": {str(key): value for key, value in signals.items()}}
-    (root / "report.json").write_text(json.dumps(report))
+def _begin_afresh(place: Path) -> None:
+    for path in place.parent.glob(f"{place.name}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fault_study import named, stages_of
-from tiny_models import tiny_causal, tiny_encoder
+from fault_study import named, stages_of, write_fault_study
 
 from trimtab.cli import run_command
 from trimtab.errors import StageError, StoreError
@@ -55,8 +54,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stage, ...]:
     torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("models")
-    return stages_of(str(tiny_encoder(folder / "weak")), str(tiny_causal(folder / "strong")))
+    return stages_of(write_fault_study(tmp_path_factory.mktemp("study")))
 
 
 def inputs_made(store: Store, stage: Stage) -> None:
@@ -105,7 +103,7 @@ def test_a_full_disk_and_then_a_bigger_one(disk: Disk, stages: tuple[Stage, ...]
 def test_a_run_on_a_full_disk_names_the_stage(disk: Disk, stages: tuple[Stage, ...]) -> None:
     store = Store.open(disk.folder / "store")
     disk.leave(8_192)
-    with pytest.raises(StageError, match=r"stage data/[0-9a-f]{12} \(read synthetic\) failed: the disk is full"):
+    with pytest.raises(StageError, match=r"stage data/[0-9a-f]{12} \(read file\) failed: the disk is full"):
         run_stages(stages, store, 1, Quiet())
     assert list(store.artifacts()) == []
 

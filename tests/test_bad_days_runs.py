@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -16,6 +17,8 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from killed_children import end_child, seconds_outlived, start_child
+from killed_runs import artifacts, finished, kill_runs, link_readings, measured
 from tiny_study import study
 from toy_stages import workers_of
 
@@ -25,6 +28,11 @@ from trimtab.experiment import parse
 from trimtab.plan import plan
 from trimtab.store import Store
 from trimtab.study import run
+
+KILLS = 10
+"""Kills of a whole run, with one worker and with two."""
+COMMAND_KILLS = 2
+"""Those of them that meet the real command; the others meet a fork that does the same without its long start."""
 
 
 @pytest.fixture(scope="module")
@@ -69,20 +77,6 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen[str], se
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end, "it did not come to that"
         time.sleep(0.01)
-
-
-def measured(results: dict[str, Any]) -> dict[str, Any]:
-    """Return what a run measured, without what belongs to this one run."""
-    return {key: value for key, value in results.items() if key not in ("stages", "store", "experiment")}
-
-
-def artifacts(store: Path) -> dict[tuple[str, str], Any]:
-    """Return the sha256 of every file of every finished artifact."""
-    opened = Store.open(store)
-    return {
-        one: {name: entry["sha256"] for name, entry in opened.manifest(*one)["files"].items()}
-        for one in opened.artifacts()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -138,13 +132,47 @@ def test_two_runs_of_one_file_at_once(
     assert json.loads((tmp_path / "runs" / "tiny" / "results.json").read_text())["rows"] == first["rows"]
 
 
-def test_two_workers_give_what_one_gives(
-    values: dict[str, Any], undisturbed: tuple[dict[str, Any], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_runs_are_killed_at_any_moment_and_run_again(
+    values: dict[str, Any], undisturbed: tuple[dict[str, Any], Path], tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    found = run(parse(values, tmp_path), store=tmp_path / "store", workers=2)
-    assert measured(dict(found.data)) == measured(undisturbed[0])
-    assert artifacts(tmp_path / "store") == artifacts(undisturbed[1])
+    """With one worker and with two, which give what one gives; the worker processes die with the run."""
+    file, kills = write(tmp_path, values), KILLS - COMMAND_KILLS
+    folders = {workers: tmp_path / f"{workers} workers" for workers in (1, 2)}
+    children = []
+    for workers, folder in folders.items():
+        folder.mkdir()
+        children.append(start_child(kill_runs, str(file), str(undisturbed[1]), str(folder), workers, kills))
+    assert [end_child(child, 300) for child in children] == [0, 0]
+    for folder in folders.values():
+        report = json.loads((folder / "report.json").read_text())
+        assert report["kills"] == kills
+        assert report["half done"] >= kills // 4
+        assert report["seconds outlived"] < 5
+        results = json.loads((folder / "undisturbed" / "runs" / "tiny" / "results.json").read_text())
+        assert measured(results) == measured(undisturbed[0])
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_command_is_killed_twice_and_run_again(
+    values: dict[str, Any], undisturbed: tuple[dict[str, Any], Path], tmp_path: Path, workers: str
+) -> None:
+    """As a user starts it: the first from nothing, the second where the models have been read before."""
+    file, store = write(tmp_path, values), tmp_path / "store"
+    if workers == "2":
+        link_readings(plan(parse(values, tmp_path)).stages, undisturbed[1], store)
+    moments = random.Random(workers)
+    for _ in range(COMMAND_KILLS):
+        process = start(file, store, "--workers", workers)
+        enough = moments.randint(finished(store) + 1, finished(store) + 12)
+        wait_for(lambda enough=enough: finished(store) >= enough, process)
+        time.sleep(moments.random() * 0.1)
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert seconds_outlived(process.pid) < 5
+    again = run(parse(values, tmp_path), store=store)
+    assert measured(dict(again.data)) == measured(undisturbed[0])
+    assert artifacts(store) == artifacts(undisturbed[1])
 
 
 OFFLINE = """

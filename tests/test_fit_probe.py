@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from trimtab.errors import FitError
+from trimtab.fit.bulk import Problem
 from trimtab.fit.probe import Fitted, fit_probe, fit_probes
 from trimtab.fit.probe_settings import Probe
 from trimtab.objectives.confidence import Confidence
@@ -33,6 +34,12 @@ def example(classes: int, items: int = 150, hidden: int = 8, seed: int = 0):
 
 def fit(x, q, w, strength=0.1, objective=None, settings=EXACT) -> Fitted:
     return fit_probe(x, q, w, objective or Naive(), strength, settings)
+
+
+def fits(x, q, w, objective, strengths) -> list[Fitted]:
+    found = fit_probes(x, [Problem(np.arange(len(x)), q, w, objective, one, EXACT) for one in strengths])
+    assert all(isinstance(one, Fitted) for one in found)
+    return [one for one in found if isinstance(one, Fitted)]
 
 
 def by_sklearn(x, q, w, strength: float) -> np.ndarray:
@@ -150,7 +157,7 @@ def test_permuting_classes_permutes_probabilities(objective):
 def test_strengths_side_by_side_equal_single_fits(objective):
     x, q, w = example(3)
     strengths = [0.03, 0.3, 3.0]
-    together = fit_probes(x, q, w, objective, strengths, EXACT)
+    together = fits(x, q, w, objective, strengths)
     for strength, one in zip(strengths, together, strict=True):
         alone = fit(x, q, w, strength, objective)
         np.testing.assert_allclose(one.head.probabilities(x), alone.head.probabilities(x), atol=1e-7)
@@ -159,9 +166,9 @@ def test_strengths_side_by_side_equal_single_fits(objective):
 
 def test_stronger_penalty_means_smaller_slopes_and_larger_loss():
     x, q, w = example(2)
-    fits = fit_probes(x, q, w, Naive(), [0.01, 0.1, 1.0, 10.0], EXACT)
-    assert np.all(np.diff([np.linalg.norm(one.head.weight) for one in fits]) < 0)
-    assert np.all(np.diff([one.loss for one in fits]) > 0)
+    found = fits(x, q, w, Naive(), [0.01, 0.1, 1.0, 10.0])
+    assert np.all(np.diff([np.linalg.norm(one.head.weight) for one in found]) < 0)
+    assert np.all(np.diff([one.loss for one in found]) > 0)
 
 
 def test_schedule_with_alpha_zero_arrives_at_naive():

@@ -169,13 +169,6 @@ def test_weights_count_in_the_score():
     assert weighted == pytest.approx(repeated, abs=1e-5)
 
 
-def test_progress_is_told():
-    told = []
-    x, q, w, groups = example()
-    select_strength(x, q, w, groups, Naive(), GRID, 0, lambda done, total, *, tokens=0: told.append((done, total)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
-
-
 def test_an_objective_with_a_schedule_can_choose_for_itself():
     x, q, w, groups = example(60)
     settings = Probe(strengths=(0.1, 1.0), folds=2, steps=50)
@@ -187,14 +180,15 @@ def test_an_objective_with_a_schedule_can_choose_for_itself():
 def test_never_sees_ground_truth(tmp_path):
     """Neither the function nor its stage has a place for it: the stage works on a data folder that holds no gold."""
     assert set(inspect.signature(select_strength).parameters) == {
-        "activations", "labels", "weights", "groups", "objective", "settings", "seed", "progress",
+        "activations", "labels", "weights", "groups", "objective", "settings", "seed",
     }  # fmt: skip
     x, q, w, groups = example()
     folders = {name: tmp_path / name for name in ("data", "activations", "labels", "out")}
     for folder in folders.values():
         folder.mkdir()
     ids = [f"item {i}" for i in range(len(x))]
-    pd.DataFrame({"id": ids, "related": np.unique(groups, return_inverse=True)[1]}).to_parquet(folders["data"] / "items.parquet")
+    items = pd.DataFrame({"id": ids, "related": np.unique(groups, return_inverse=True)[1]})
+    items.to_parquet(folders["data"] / "items.parquet")
     save_file({"activations": x.astype(np.float32)}, folders["activations"] / "activations.safetensors")
     write_labels(folders["labels"], Labels(tuple(ids), q, w))
     stage = Select(_Nothing(), _Nothing(), _Nothing(), Naive(), GRID, 0)

@@ -21,9 +21,11 @@ from safetensors.torch import load_file
 from tiny_models import tiny_causal, tiny_encoder, tiny_texts
 
 from trimtab.errors import FitError
+from trimtab.fit.predict_tuned import predict_tuned
 from trimtab.fit.prediction_buffer import PredictionBuffer
+from trimtab.fit.reading import Reading
 from trimtab.fit.student import build_student
-from trimtab.fit.tune import predict_tuned, tune
+from trimtab.fit.tune import Tuning, tune
 from trimtab.fit.tune_settings import Tune
 from trimtab.models.load import own_backbone
 from trimtab.objectives.confidence import Confidence
@@ -55,7 +57,12 @@ def learnable(count: int, classes: int = 2) -> tuple[list[str], Labels]:
 
 
 def fit(spec, texts, labels, objective, settings, root: Path, seed=0, **named):
-    return tune(spec, texts, PROMPT, labels, objective, settings, seed, root / "work", root / "out", **named)
+    tuning = Tuning(Reading(spec, texts, PROMPT), labels, objective, settings, seed)
+    return tune(tuning, root / "work", root / "out", **named)
+
+
+def predicted(spec, texts, root: Path):
+    return predict_tuned(Reading(spec, texts, PROMPT), root / "out").probabilities
 
 
 def sha256(file: Path) -> str:
@@ -71,7 +78,7 @@ def test_it_learns_soft_labels(tmp_path, kind, method):
     # mean pooling of random encoders says little; the last token reads everything here
     spec = ModelSpec(str(folder), pooling="last", precision="fp32")
     facts = fit(spec, texts, labels, Naive(), settings, tmp_path)
-    found = predict_tuned(spec, tmp_path / "out", texts, PROMPT).probabilities
+    found = predicted(spec, texts, tmp_path)
     assert found.shape == labels.probabilities.shape
     np.testing.assert_allclose(found.sum(1), 1)
     assert facts["losses_nats"][0] == pytest.approx(np.log(found.shape[1]), abs=1e-6)
@@ -114,7 +121,7 @@ def test_eight_micro_batches_of_one_are_one_of_eight(folder, tmp_path, objective
         facts = fit(spec, texts, labels, objective, replace(QUICK, micro_batch_size=micro), tmp_path / str(micro))
         runs[micro] = (
             facts["losses_nats"],
-            predict_tuned(spec, tmp_path / str(micro) / "out", texts, PROMPT).probabilities,
+            predicted(spec, texts, tmp_path / str(micro)),
         )
     for micro in (2, 1):
         np.testing.assert_allclose(runs[micro][0], runs[8][0], atol=1e-4)
@@ -147,11 +154,9 @@ def test_a_prediction_does_not_depend_on_batches(folder, tmp_path):
     texts, labels = learnable(24)
     spec = ModelSpec(str(folder), precision="fp32")
     fit(spec, texts, labels, Naive(), QUICK, tmp_path)
-    wanted = predict_tuned(spec, tmp_path / "out", texts, PROMPT).probabilities
+    wanted = predicted(spec, texts, tmp_path)
     for other in (replace(spec, batch_tokens=1), replace(spec, padding="left", batch_tokens=60)):
-        np.testing.assert_allclose(
-            predict_tuned(other, tmp_path / "out", texts, PROMPT).probabilities, wanted, atol=1e-3
-        )
+        np.testing.assert_allclose(predicted(other, texts, tmp_path), wanted, atol=1e-3)
 
 
 @pytest.mark.parametrize("change", [{"layer": 1}, {"precision": "bf16"}, {"padding": "left"}])
@@ -160,7 +165,7 @@ def test_other_ways_to_read_the_model(folder, tmp_path, change):
     spec = replace(ModelSpec(str(folder), precision="fp32"), **change)
     facts = fit(spec, texts, labels, Naive(), replace(QUICK, epochs=8), tmp_path)
     assert np.mean(facts["losses_nats"][-3:]) < 0.85 * facts["losses_nats"][0]
-    assert np.isfinite(predict_tuned(spec, tmp_path / "out", texts, PROMPT).probabilities).all()
+    assert np.isfinite(predicted(spec, texts, tmp_path)).all()
 
 
 def test_full_tuning_in_bf16_keeps_float32_weights(folder):
@@ -247,7 +252,7 @@ def test_a_fit_belongs_to_its_weights(folder, tmp_path):
     fit(ModelSpec(str(folder)), texts, labels, Naive(), replace(QUICK, epochs=1), tmp_path)
     other = ModelSpec(str(tiny_causal(tmp_path / "other", seed=5)))
     with pytest.raises(FitError, match="fit again"):
-        predict_tuned(other, tmp_path / "out", texts, PROMPT)
+        predicted(other, texts, tmp_path)
 
 
 def test_the_pretrained_weights_are_left_alone(folder, tmp_path):

@@ -20,18 +20,24 @@ from trimtab.stages.data import Data
 from trimtab.stages.embed import Embed
 from trimtab.stages.label import LabelFlipped, LabelGold, LabelModel, LabelStepped
 from trimtab.stages.predict import PredictProbe, PredictTuned, PredictZeroShot
+from trimtab.stages.prefix import Prefix
 from trimtab.stages.stage import Stage
 from trimtab.stages.train import TrainTune
 
 RECORD = Path(__file__).with_suffix(".json")
 READ = tuple(f"trimtab.models.{name}" for name in ("batches", "layers", "load", "pooling", "positions", "text"))
-TUNED = ("trimtab.fit.student", "trimtab.fit.tune", "trimtab.fit.losses")
+LOWER = ("trimtab.models.prefix", "trimtab.models.prefix_states", "trimtab.fit.lower_layers")
+TUNED = (*LOWER, *(f"trimtab.fit.{name}" for name in ("student", "reading", "tuned_files")))
+LEARNED = tuple(f"trimtab.fit.{name}" for name in (
+    "checkpoints", "devices", "losses", "objective_trainer", "prediction_buffer", "step_batches", "training_arguments",
+    "tune"))  # fmt: skip
 CODE: dict[type[Stage], tuple[str, ...]] = {
     Data: tuple(f"trimtab.tasks.{name}" for name in (
         "allocate", "duplicates", "make_pool", "own_splits", "related", "splits")),
     Embed: (*READ, "trimtab.models.activations"),
-    TrainTune: (*READ, *TUNED, "trimtab.fit.prediction_buffer"),
-    PredictTuned: (*READ, *TUNED),
+    Prefix: (*READ, *LOWER, "trimtab.stages.prefix"),
+    TrainTune: (*READ, *TUNED, *LEARNED),
+    PredictTuned: (*READ, *TUNED, "trimtab.fit.predict_tuned"),
     PredictZeroShot: (*READ, "trimtab.models.zero_shot", "trimtab.models.logprobs"),
     PredictProbe: ("trimtab.fit.probe",),
     LabelModel: ("trimtab.stages.label",),

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from trimtab.experiment import Experiment, Learner
 from trimtab.fit.probe_settings import Probe
+from trimtab.fit.tune_settings import Tune
 from trimtab.methods import Method
 from trimtab.objectives.naive import Naive
 from trimtab.stages.compare import Compare, Row
@@ -20,9 +21,11 @@ from trimtab.stages.data import Data
 from trimtab.stages.embed import Embed, model_identity
 from trimtab.stages.label import LabelFlipped, LabelGold, LabelModel, LabelStepped
 from trimtab.stages.predict import PredictProbe, PredictTuned, PredictZeroShot
+from trimtab.stages.prefix import Prefix
 from trimtab.stages.split import Split
 from trimtab.stages.stage import Stage, order
 from trimtab.stages.train import Select, TrainProbe, TrainTune
+from trimtab.types import ModelSpec
 
 
 def _same(one: Learner, other: Learner) -> bool:
@@ -86,8 +89,9 @@ class _Seed:
         told = self.stepped(labels, method)
         if isinstance(learner.fit, Probe):
             return self._probed(learner, learner.fit, method, labels, told, parts)
-        model = TrainTune(self.data, told, learner.spec, method.objective, learner.fit, self.seed)
-        return _Fitted(model, PredictTuned(self.data, self.split, model, learner.spec, parts))
+        prefix = _prefix(self.data, learner.spec, learner.fit)
+        model = TrainTune(self.data, told, learner.spec, method.objective, learner.fit, self.seed, prefix)
+        return _Fitted(model, PredictTuned(self.data, self.split, model, learner.spec, parts, prefix))
 
     def _probed(
         self, learner: Learner, fit: Probe, method: Method, labels: Stage, told: Stage, parts: tuple[str, ...]
@@ -98,6 +102,13 @@ class _Seed:
         selection = Select(self.data, activations, chosen_on, chosen_by, fit, self.seed)
         model = TrainProbe(self.data, activations, told, selection, method.objective, fit)
         return _Fitted(model, PredictProbe(self.data, self.split, activations, model, parts))
+
+
+def _prefix(data: Data, spec: ModelSpec, fit: Tune) -> Prefix | None:
+    """What the layers below those that are trained give, once for all fits; none where it is not wanted."""
+    if fit.layers is None or not fit.prefix_cache:
+        return None
+    return Prefix(data, spec, fit.layers.top, fit.prefix_budget_gb)
 
 
 class _Register:

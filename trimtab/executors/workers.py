@@ -104,7 +104,9 @@ class Workers:
         """Start a worker process with its share of the cores."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, self._store.place, user_files(), os.getpid()), daemon=True)
+        process = context.Process(
+            target=_work, args=(theirs, self._store.place, user_files(), os.getpid()), daemon=True
+        )
         # started by itself it would let Ctrl-C through to the worker that comes after it
         resource_tracker.ensure_running()
         # Ctrl-C reaches every process of the terminal: a worker must not meet it before it can say that it ignores it

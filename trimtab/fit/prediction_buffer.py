@@ -33,7 +33,7 @@ class PredictionBuffer:
         logits: Float[Tensor, "items classes"],
         labels: Float[Tensor, "items classes"],
     ) -> None:
-        """Take in the predictions of a batch, in its order."""
+        """Take in the predictions of a step, in the order given."""
         places = items if self._own_place else (self.pushed + torch.arange(len(items))) % len(self.logits)
         self.logits[places], self.labels[places] = logits.detach().float().cpu(), labels.cpu()
         self.pushed += len(items)

@@ -8,15 +8,18 @@ stay in one fold.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from trimtab.errors import FitError
-from trimtab.fit.probe import fit_probes
+from trimtab.fit.bulk import Problem
+from trimtab.fit.probe import Fitted, fit_probes, probabilities_of
 from trimtab.fit.probe_settings import Probe
-from trimtab.types import Array, Objective, Progress, silent
+from trimtab.types import Array, Objective
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,20 @@ def fold_of_items(groups: Int[Array, "items"], folds: int, seed: int) -> Int[Arr
     return fold[index]
 
 
+@dataclass(frozen=True)
+class Question:
+    """One choice of a penalty: for labels of some rows of the activations."""
+
+    rows: Int[Array, "items"]
+    labels: Float[Array, "items classes"]
+    weights: Float[Array, "items"]
+    groups: Int[Array, "items"]
+    """Numbers of the groups of related items."""
+    objective: Objective
+    settings: Probe
+    seed: int
+
+
 def select_strength(
     activations: Float[Array, "items hidden"],
     labels: Float[Array, "items classes"],
@@ -54,26 +71,80 @@ def select_strength(
     objective: Objective,
     settings: Probe,
     seed: int,
-    progress: Progress = silent,
 ) -> Selection:
     """Return the penalty with the lowest held-out cross-entropy in nats to the given labels.
 
     Raises FitError where a fold's training side holds one class only.
     """
-    used = np.flatnonzero(weights > 0).tolist()
-    activations, labels, weights = activations[used], labels[used], weights[used]
-    strengths = sorted(set(settings.strengths), reverse=True)
-    settings = replace(settings, tolerance=settings.select_tolerance)
-    fold = fold_of_items(np.asarray(groups)[used], settings.folds, seed)
-    losses = np.zeros((len(strengths), len(labels)))
-    for held_out in range(settings.folds):
-        inside = fold != held_out
-        fits = fit_probes(activations[inside], labels[inside], weights[inside], objective, strengths, settings)
-        for row, fitted in enumerate(fits):
-            predicted = fitted.head.probabilities(activations[~inside])
-            losses[row, ~inside] = -(labels[~inside] * np.log(np.maximum(predicted, 1e-300))).sum(1)
-        progress(held_out + 1, settings.folds)
-    scores = (losses * weights).sum(1) / weights.sum()
+    rows = np.arange(len(activations))
+    question = Question(rows, labels, weights, np.asarray(groups), objective, settings, seed)
+    (chosen,) = select_strengths(activations, [question])
+    if isinstance(chosen, Exception):
+        raise chosen
+    return chosen
+
+
+def select_strengths(
+    activations: Float[Array, "rows hidden"], questions: Sequence[Question]
+) -> list[Selection | Exception]:
+    """Answer many questions on one matrix, all their folds and candidates as one problem."""
+    asked = [_folded(one) for one in questions]
+    problems = [one for folded in asked if isinstance(folded, _Folded) for one in folded.problems()]
+    fits = iter(fit_probes(activations, problems))
+    return [
+        _chosen(activations, folded, list(islice(fits, folded.fits))) if isinstance(folded, _Folded) else folded
+        for folded in asked
+    ]
+
+
+@dataclass(frozen=True)
+class _Folded:
+    """A question without the items of weight 0, with its folds."""
+
+    question: Question
+    fold: Int[Array, "items"]
+    strengths: tuple[float, ...]
+
+    @property
+    def fits(self) -> int:
+        return self.question.settings.folds * len(self.strengths)
+
+    def problems(self) -> Iterator[Problem]:
+        """The fits of each fold, by decreasing strength."""
+        asked = self.question
+        settings = replace(asked.settings, tolerance=asked.settings.select_tolerance)
+        for held_out in range(settings.folds):
+            inside = self.fold != held_out
+            items = asked.rows[inside], asked.labels[inside], asked.weights[inside]
+            for strength in self.strengths:
+                yield Problem(*items, asked.objective, strength, settings)
+
+
+def _folded(question: Question) -> _Folded | FitError:
+    used = question.weights > 0
+    parts = {name: getattr(question, name)[used] for name in ("rows", "labels", "weights", "groups")}
+    try:
+        fold = fold_of_items(parts["groups"], question.settings.folds, question.seed)
+    except FitError as error:
+        return error
+    return _Folded(replace(question, **parts), fold, tuple(sorted(set(question.settings.strengths), reverse=True)))
+
+
+def _chosen(
+    activations: Float[Array, "rows hidden"], folded: _Folded, fits: Sequence[Fitted | Exception]
+) -> Selection | Exception:
+    asked, strengths = folded.question, folded.strengths
+    losses = np.zeros((len(strengths), len(asked.rows)))
+    for held_out in range(asked.settings.folds):
+        outside = folded.fold == held_out
+        heads = []
+        for fitted in fits[held_out * len(strengths) : (held_out + 1) * len(strengths)]:
+            if isinstance(fitted, Exception):
+                return fitted
+            heads.append(fitted.head)
+        predicted = probabilities_of(heads, activations[asked.rows[outside]])
+        losses[:, outside] = -(asked.labels[outside] * np.log(np.maximum(predicted, 1e-300))).sum(-1)
+    scores = (losses * asked.weights).sum(1) / asked.weights.sum()
     best = int(np.argmin(scores))  # the first minimum is the strongest penalty among equals
     at_edge = len(strengths) > 1 and best in (0, len(strengths) - 1)
     return Selection(strengths[best], dict(zip(strengths, scores.tolist(), strict=True)), at_edge)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from trimtab.objectives.balanced_assignment import MARGIN_NATS, assignment_offset
-from trimtab.types import Tensor
+from trimtab.types import Array, Tensor
 
 
 def class_quotas(prior: Float[Tensor, "*runs classes"], count: int) -> Int[Tensor, "*runs classes"]:
@@ -37,23 +37,34 @@ def balanced_offset(
 
     scores = log_probabilities.detach().double()
     quotas = class_quotas(prior.double(), scores.shape[-2])
-    if scores.shape[-1] == 2:
-        offset = _binary_offset(scores[..., 1] - scores[..., 0], quotas[..., 1])
-        return torch.stack([torch.zeros_like(offset), offset], -1).to(log_probabilities.dtype)
-    per_run = scores.reshape(-1, *scores.shape[-2:]).transpose(1, 2).cpu().numpy()
+    per_run = scores.reshape(-1, *scores.shape[-2:]).cpu().numpy()
     flat_quotas = quotas.expand(*scores.shape[:-2], -1).reshape(-1, scores.shape[-1]).cpu().numpy()
-    offsets = [assignment_offset(one, quota) for one, quota in zip(per_run, flat_quotas, strict=True)]
-    stacked = torch.from_numpy(np.stack(offsets)).reshape(*scores.shape[:-2], -1)
-    return stacked.to(log_probabilities)
+    if scores.shape[-1] == 2:
+        threshold = balanced_threshold(per_run[..., 1] - per_run[..., 0], flat_quotas[:, 1])
+        offsets = np.stack([np.zeros_like(threshold), -threshold], -1)
+    else:
+        pairs = zip(per_run.transpose(0, 2, 1), flat_quotas, strict=True)
+        offsets = np.stack([assignment_offset(one, quota) for one, quota in pairs])
+    return torch.from_numpy(offsets).reshape(*scores.shape[:-2], -1).to(log_probabilities)
 
 
-def _binary_offset(log_odds: Float[Tensor, "*runs items"], positives: Int[Tensor, "*runs"]) -> Float[Tensor, "*runs"]:
-    """Return minus the midpoint between the last item that must be positive and the first that must not."""
-    import torch
+def balanced_threshold(log_odds: Float[Array, "runs items"], positives: Int[Array, "runs"]) -> Float[Array, "runs"]:
+    """Return for each run the log-odds in nats above which `positives` of its items lie.
 
-    outside = 2 * MARGIN_NATS
-    ranked = log_odds.sort(-1, descending=True).values
-    padded = torch.cat([ranked[..., :1] + outside, ranked, ranked[..., -1:] - outside], -1)
-    above = padded.gather(-1, positives.unsqueeze(-1)).squeeze(-1)
-    below = padded.gather(-1, positives.unsqueeze(-1) + 1).squeeze(-1)
-    return -(above + below) / 2
+    The midpoint between the last item that must lie above and the first that must not.
+
+    >>> balanced_threshold(np.array([[2.0, -1.0, 0.5]]), np.array([1])).tolist()
+    [1.25]
+    """
+    return np.array([_midpoint(one, int(count)) for one, count in zip(log_odds, positives, strict=True)])
+
+
+def _midpoint(log_odds: Float[Array, "items"], positives: int) -> float:
+    """Return the midpoint below the `positives` largest of the log-odds; a margin outside for none or all."""
+    first = len(log_odds) - positives  # rank of the smallest that must lie above
+    if first == 0:
+        return float(log_odds.min()) - MARGIN_NATS
+    if positives == 0:
+        return float(log_odds.max()) + MARGIN_NATS
+    ranked = np.partition(log_odds, (first - 1, first))
+    return float(ranked[first - 1] + ranked[first]) / 2

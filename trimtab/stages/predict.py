@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+from trimtab.digest import digest_of
 from trimtab.stages.embed import model_identity, reading_bytes
 from trimtab.stages.stage import Stage
-from trimtab.stages.train import read_activations, texts_of
+from trimtab.stages.train import read_activations
 from trimtab.types import ModelSpec, Progress
 
 
@@ -57,12 +58,19 @@ class PredictTuned(Stage):
     spec: ModelSpec
     parts: tuple[str, ...]
     """Splits to predict, as for a probe."""
+    prefix: Stage | None = None
+    """Stored hidden states, where the model was trained on them."""
 
     kind: ClassVar[str] = "predict"
+    version: ClassVar[int] = 2
 
     @cached_property
     def settings(self) -> dict[str, Any]:
         return {"model": model_identity(self.spec), "parts": list(self.parts)}
+
+    @property
+    def model_key(self) -> str | None:
+        return digest_of(model_identity(self.spec)) if self.prefix else None
 
     @property
     def title(self) -> str:
@@ -74,13 +82,12 @@ class PredictTuned(Stage):
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `predictions.parquet`."""
-        from trimtab.fit.tune import predict_tuned
-        from trimtab.stages.tables import Predictions, rows_of, write_predictions
+        from trimtab.fit.predict_tuned import predict_tuned
+        from trimtab.stages.tables import Predictions, write_predictions
+        from trimtab.stages.tune_job import reading_of
 
         wanted, splits = evaluated(inputs["split"], self.parts)
-        ids, texts, prompt = texts_of(inputs["data"])
-        chosen = [texts[i] for i in rows_of(ids, wanted)]
-        found = predict_tuned(self.spec, inputs["model"], chosen, prompt, progress)
+        found = predict_tuned(reading_of(self.spec, inputs, wanted), inputs["model"], progress)
         write_predictions(out, Predictions(wanted, splits, found.probabilities))
         return {"items": len(wanted), "truncated": found.truncated, "tokens": found.tokens}
 

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from trimtab.digest import component_identity, settings_of
+import numpy as np
+
+from trimtab.digest import component_identity, digest_of, settings_of
+from trimtab.errors import TrimtabError
 from trimtab.fit.probe_settings import Probe
 from trimtab.fit.tune_settings import Tune
 from trimtab.stages.embed import description, model_identity, reading_bytes
-from trimtab.stages.stage import Stage
+from trimtab.stages.stage import BulkStage, Stage
 from trimtab.types import ModelSpec, Objective, Progress
+
+PROBING = (
+    "trimtab.fit.probe",
+    "trimtab.fit.bulk",
+    "trimtab.fit.bulk_block",
+    "trimtab.fit.bulk_design",
+    "trimtab.fit.bulk_products",
+    "trimtab.fit.bulk_slopes",
+    "trimtab.fit.losses",
+)
+"""Modules that a probe's fit comes from."""
 
 
 @dataclass(frozen=True)
-class Select(Stage):
-    """The penalty of a probe, chosen by held-out labels."""
+class Select(BulkStage):
+    """The penalty of a probe, chosen by held-out labels; many as one problem."""
 
     data: Stage
     activations: Stage
@@ -29,7 +43,7 @@ class Select(Stage):
     seed: int
 
     kind: ClassVar[str] = "select"
-    code: ClassVar[tuple[str, ...]] = ("trimtab.fit.select", "trimtab.fit.probe", "trimtab.fit.losses")
+    code: ClassVar[tuple[str, ...]] = ("trimtab.fit.select", *PROBING)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -43,35 +57,41 @@ class Select(Stage):
     def title(self) -> str:
         return f"choose penalty, seed {self.seed}"
 
-    def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
-        """Write `selection.json`: the chosen strength and every candidate's held-out cross-entropy."""
-        from trimtab.fit.select import select_strength
+    @property
+    def bulk_key(self) -> str:
+        return digest_of([self.kind, self.data.digest, self.activations.digest])
+
+    @classmethod
+    def solve(cls, stages: Sequence[Select], inputs: Sequence[Mapping[str, Path]]) -> Sequence[Any]:
+        """Return each stage's selection."""
+        from trimtab.fit.select import Question, select_strengths
         from trimtab.stages.tables import read_labels, read_table, rows_of, strings
+
+        items = read_table(inputs[0]["data"] / "items.parquet", ["id", "related"])
+        ids, related = strings(items, "id"), items["related"].to_numpy()
+
+        def question(stage: Select, folders: Mapping[str, Path]) -> Question:
+            labels = read_labels(folders["labels"])
+            rows = np.asarray(rows_of(ids, labels.ids))
+            told = rows, labels.probabilities, labels.weights, related[rows]
+            return Question(*told, stage.objective, stage.fit, stage.seed)
+
+        read = _each(question, stages, inputs)
+        return _answered(read, lambda asked: select_strengths(read_activations(inputs[0]["activations"]), asked))
+
+    def keep(self, solution: Any, out: Path) -> dict[str, Any]:
+        """Write `selection.json`: the chosen strength and every candidate's held-out cross-entropy."""
         from trimtab.store import write_json
 
-        labels = read_labels(inputs["labels"])
-        items = read_table(inputs["data"] / "items.parquet", ["id", "related"])
-        rows = rows_of(strings(items, "id"), labels.ids)
-        related = items["related"].to_numpy()
-        chosen = select_strength(
-            read_activations(inputs["activations"])[rows],
-            labels.probabilities,
-            labels.weights,
-            related[rows],
-            self.objective,
-            self.fit,
-            self.seed,
-            progress,
-        )
-        losses = [{"strength": s, "held_out_nats": loss} for s, loss in chosen.held_out_nats.items()]
-        facts = {"strength": chosen.strength, "at_edge": chosen.at_edge, "candidates": losses}
+        losses = [{"strength": s, "held_out_nats": loss} for s, loss in solution.held_out_nats.items()]
+        facts = {"strength": solution.strength, "at_edge": solution.at_edge, "candidates": losses}
         write_json(out / "selection.json", facts)
         return facts
 
 
 @dataclass(frozen=True)
-class TrainProbe(Stage):
-    """A linear head on stored activations."""
+class TrainProbe(BulkStage):
+    """A linear head on stored activations; many as one problem."""
 
     data: Stage
     activations: Stage
@@ -81,7 +101,7 @@ class TrainProbe(Stage):
     fit: Probe
 
     kind: ClassVar[str] = "train"
-    code: ClassVar[tuple[str, ...]] = ("trimtab.fit.probe", "trimtab.fit.losses")
+    code: ClassVar[tuple[str, ...]] = PROBING
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -93,25 +113,40 @@ class TrainProbe(Stage):
     def title(self) -> str:
         return f"fit probe, {type(self.objective).__name__.lower()}"
 
-    def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
+    @property
+    def bulk_key(self) -> str:
+        return digest_of([self.kind, self.data.digest, self.activations.digest])
+
+    @classmethod
+    def solve(cls, stages: Sequence[TrainProbe], inputs: Sequence[Mapping[str, Path]]) -> Sequence[Any]:
+        """Return each stage's problem, selection and fitted head."""
+        from trimtab.fit.bulk import Problem
+        from trimtab.fit.probe import fit_probes
+        from trimtab.stages.tables import read_labels, read_table, rows_of, strings
+
+        ids = strings(read_table(inputs[0]["data"] / "items.parquet", ["id"]), "id")
+
+        def problem(stage: TrainProbe, folders: Mapping[str, Path]) -> tuple[Problem, dict[str, Any]]:
+            labels = read_labels(folders["labels"])
+            selection = json.loads((folders["selection"] / "selection.json").read_text("utf-8"))
+            told = np.asarray(rows_of(ids, labels.ids)), labels.probabilities, labels.weights
+            return Problem(*told, stage.objective, selection["strength"], stage.fit), selection
+
+        def fitted(asked: Sequence[tuple[Problem, dict[str, Any]]]) -> Sequence[Any]:
+            heads = fit_probes(read_activations(inputs[0]["activations"]), [one for one, _ in asked])
+            return [
+                head if isinstance(head, Exception) else (*told, head) for told, head in zip(asked, heads, strict=True)
+            ]
+
+        return _answered(_each(problem, stages, inputs), fitted)
+
+    def keep(self, solution: Any, out: Path) -> dict[str, Any]:
         """Write `head.safetensors` and `fit.json`."""
         from safetensors.numpy import save
 
-        from trimtab.fit.probe import fit_probe
-        from trimtab.stages.tables import read_labels, read_table, rows_of, strings
         from trimtab.store import write_json
 
-        labels = read_labels(inputs["labels"])
-        ids = strings(read_table(inputs["data"] / "items.parquet", ["id"]), "id")
-        selection = json.loads((inputs["selection"] / "selection.json").read_text("utf-8"))
-        fitted = fit_probe(
-            read_activations(inputs["activations"])[rows_of(ids, labels.ids)],
-            labels.probabilities,
-            labels.weights,
-            self.objective,
-            selection["strength"],
-            self.fit,
-        )
+        problem, selection, fitted = solution
         (out / "head.safetensors").write_bytes(save(settings_of(fitted.head)))
         facts = {
             "strength": selection["strength"],
@@ -119,10 +154,29 @@ class TrainProbe(Stage):
             "loss_nats": fitted.loss,
             "steps": fitted.steps,
             "converged": fitted.converged,
-            "items": int((labels.weights > 0).sum()),
+            "items": int((problem.weights > 0).sum()),
         }
         write_json(out / "fit.json", facts)
         return facts
+
+
+def _each(
+    read: Callable[[Any, Mapping[str, Path]], Any], stages: Sequence[Any], inputs: Sequence[Mapping[str, Path]]
+) -> list[Any]:
+    """Return what each stage asks, or why this one's inputs cannot be read."""
+    found: list[Any] = []
+    for stage, folders in zip(stages, inputs, strict=True):
+        try:
+            found.append(read(stage, folders))
+        except (TrimtabError, OSError, ValueError, KeyError) as error:
+            found.append(error)
+    return found
+
+
+def _answered(read: Sequence[Any], solve: Callable[[list[Any]], Sequence[Any]]) -> list[Any]:
+    """Return the answers to what could be read, and the errors where they were."""
+    answers = iter(solve([one for one in read if not isinstance(one, Exception)]))
+    return [one if isinstance(one, Exception) else next(answers) for one in read]
 
 
 @dataclass(frozen=True)
@@ -135,13 +189,15 @@ class TrainTune(Stage):
     objective: Objective
     fit: Tune
     seed: int
+    prefix: Stage | None = None
+    """Stored hidden states that enter the layers that are trained; none runs the layers below each time."""
 
     kind: ClassVar[str] = "train"
+    version: ClassVar[int] = 2
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        fit = settings_of(self.fit) | {"kind": self.fit.kind}
-        del fit["save_every"]  # says how much is lost when a fit is stopped, not what comes out of it
+        fit = self.fit.deciding() | {"kind": self.fit.kind}
         objective = component_identity(self.objective)
         return {"model": model_identity(self.spec), "objective": objective, "fit": fit, "seed": self.seed}
 
@@ -155,17 +211,28 @@ class TrainTune(Stage):
         copies = 4 if self.fit.method == "full" else 1
         return copies * reading_bytes(self.spec) + 1_500_000_000
 
+    @property
+    def model_key(self) -> str | None:
+        return digest_of(model_identity(self.spec)) if self.prefix else None
+
+    @property
+    def devices(self) -> int:
+        """How many devices it takes at once."""
+        return self.fit.devices
+
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write the tuned weights and `fit.json`; goes on from the last checkpoint under `work`."""
-        from trimtab.fit.tune import tune
-        from trimtab.stages.tables import read_labels, rows_of
+        from trimtab.stages.tune_job import TuneJob
 
-        labels = read_labels(inputs["labels"])
-        ids, texts, prompt = texts_of(inputs["data"])
-        chosen = [texts[i] for i in rows_of(ids, labels.ids)]
-        facts = tune(self.spec, chosen, prompt, labels, self.objective, self.fit, self.seed, work, out, progress)
-        told = {name: facts[name] for name in ("items", "truncated", "tokens", "steps", "trained_parameters")}
-        return {"model": self.spec.model, **told, "description": description(self.spec, prompt)}
+        job = TuneJob(self.spec, self.objective, self.fit, self.seed, inputs, out, work)
+        recomputed = job.verify_prefix()
+        facts = job.start(progress)
+        told = {
+            name: facts[name] for name in ("items", "truncated", "tokens", "steps", "trained_parameters", "devices")
+        }
+        prompt = texts_of(inputs["data"])[2]
+        told |= {"recomputed_files": list(recomputed), "description": description(self.spec, prompt)}
+        return {"model": self.spec.model, **told}
 
 
 def read_activations(folder: Path) -> Any:

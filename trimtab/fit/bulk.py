@@ -1,0 +1,152 @@
+"""Many fits on one matrix of activations, solved together.
+
+Fits to the same weighted items share the standardisation, the eigendecomposition and the matrix products
+(`bulk_design.py`, `bulk_block.py`); folds, filters and step weights are other items or weights. Every result has the
+bits that the fit has alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from trimtab.errors import FitError
+from trimtab.fit.bulk_block import Block, Ended, Run, slots_of
+from trimtab.fit.bulk_design import Design, make_design
+from trimtab.fit.bulk_slopes import Automatic, ClosedForm, mixing_of
+from trimtab.fit.losses import losses_of_examples
+from trimtab.fit.probe_settings import Probe
+from trimtab.types import Array, Context, Objective
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fit: which rows of the activations, their labels and weights, and how to learn from them."""
+
+    rows: Int[Array, "items"]
+    labels: Float[Array, "items classes"]
+    weights: Float[Array, "items"]
+    objective: Objective
+    strength: float
+    settings: Probe
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A fitted head as arrays, and how its fit went."""
+
+    weight: Float[Array, "hidden classes"]
+    bias: Float[Array, "classes"]
+    mean: Float[Array, "hidden"]
+    scale: Float[Array, "hidden"]
+    loss: float
+    steps: int
+    converged: bool
+
+
+def solve_all(activations: Float[Array, "rows hidden"], problems: Sequence[Problem]) -> list[Solution | Exception]:
+    """Return each fit, or what stopped this one.
+
+    Items of weight 0 are left out, also of the standardisation. The order of the items does not matter.
+    """
+    found: dict[int, Solution | Exception] = {}
+    shared: dict[bytes, list[int]] = defaultdict(list)
+    for position, problem in enumerate(problems):
+        kept = _kept(problem)
+        try:
+            check_labels(kept.labels)
+        except FitError as error:
+            found[position] = error
+        else:
+            shared[sha256(kept.rows.tobytes() + kept.weights.tobytes()).digest()].append(position)
+    for positions in shared.values():
+        together = _solve_shared(activations, [problems[one] for one in positions])
+        found |= dict(zip(positions, together, strict=True))
+    return [found[position] for position in range(len(problems))]
+
+
+def check_labels(labels: Float[Array, "items classes"]) -> None:
+    """Raise FitError where a fit would be meaningless: nothing to learn from, or one class only."""
+    if len(labels) == 0:
+        raise FitError("there is no item with a positive weight to fit a head on; keep more of the labels")
+    present = np.flatnonzero((labels > 0).any(0))
+    if len(present) < 2:
+        raise FitError(f"all {len(labels)} labels are of class {int(present[0])}; a head needs at least two classes")
+
+
+def _kept(problem: Problem) -> Problem:
+    """Return the items of positive weight in the order of their rows, so that equal sets of items are seen as such."""
+    used = np.flatnonzero(problem.weights > 0)
+    rows = np.asarray(problem.rows, np.int64)
+    used = used[np.argsort(rows[used], kind="stable")]
+    return Problem(
+        rows[used],
+        problem.labels[used].astype(np.float64),
+        problem.weights[used].astype(np.float64),
+        problem.objective,
+        problem.strength,
+        problem.settings,
+    )
+
+
+def _solve_shared(activations: Float[Array, "rows hidden"], problems: Sequence[Problem]) -> list[Solution | Exception]:
+    """Solve fits to the same weighted items."""
+    items = _kept(problems[0])
+    try:
+        design = make_design(activations[items.rows], items.weights)
+    except FitError as error:
+        return [error] * len(problems)
+    kinds: dict[tuple[int, bool, bool], list[int]] = defaultdict(list)
+    for position, problem in enumerate(problems):
+        objective = problem.objective
+        kinds[problem.labels.shape[1], mixing_of(objective) is not None, objective.scheduled].append(position)
+    found: dict[int, Solution | Exception] = {}
+    for kind, positions in kinds.items():
+        runs = (_run(_kept(problems[one])) for one in positions)  # few at a time: each has its labels
+        for index, run, ended in _block(design, *kind).solve(runs):
+            found[positions[index]] = _solution(design, run, ended)
+    return [found[position] for position in range(len(problems))]
+
+
+def _run(problem: Problem) -> Run:
+    fit = problem.settings
+    steps = fit.steps if problem.objective.scheduled else fit.max_steps
+    return Run(torch.from_numpy(problem.labels), problem.objective, problem.strength, steps, fit.tolerance)
+
+
+def _block(design: Design, classes: int, closed: bool, scheduled: bool) -> Block:
+    columns = 1 if closed and classes == 2 else classes
+    slots, filled = slots_of(columns, scheduled), len(design.features)
+    slopes = ClosedForm(slots, classes, design.items, filled) if closed else Automatic(slots, classes, filled)
+    return Block(design, slots, columns, classes, slopes, scheduled)
+
+
+def _solution(design: Design, run: Run, ended: Ended | Exception) -> Solution | Exception:
+    if isinstance(ended, Exception):
+        return ended
+    try:
+        loss = _loss(design, run, ended.parameters)
+    except Exception as error:  # noqa: BLE001  (a user's own objective may raise anything; it stops its own fit)
+        return error
+    if not np.isfinite(loss):
+        name = type(run.objective).__name__
+        return FitError(f"{name}: the loss became {loss} at strength {run.strength}; use a larger strength")
+    weight = np.stack([design.slopes(one) for one in ended.parameters], 1)
+    bias = ended.parameters[:, design.directions].numpy()
+    return Solution(weight, bias, design.mean, design.scale, loss, ended.steps, ended.converged)
+
+
+def _loss(design: Design, run: Run, parameters: Float[Tensor, "classes directions"]) -> float:
+    """Return the weighted mean loss in nats at the end of the schedule."""
+    logits = (design.features[: design.items] @ parameters.T).unsqueeze(0)
+    labels = run.labels.unsqueeze(0)
+    context = Context(1.0, run.objective.statistics(logits, labels))
+    values = losses_of_examples(run.objective, logits, labels, context)
+    return float(values.squeeze(0) @ design.shares[: design.items])

@@ -1,0 +1,162 @@
+"""The slope of every example's loss in its logits, for the runs of a block.
+
+    L = (1 - w) CE(q, p) + w CE(h, p)        dL/dlogits = p - q - w (h - q)       h fixed, rows of q and h sum to 1
+
+is the naive objective (w = 0) and auxiliary confidence (h = the student's own balanced hard labels, w by the
+schedule). All other objectives are differentiated automatically, one run at a time, which tests hold the closed form
+to as well. Two classes in closed form have one column of logits, z = log p_1 - log p_0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from trimtab.fit.losses import losses_of_examples
+from trimtab.objectives.class_balance import balanced_offset, balanced_threshold, class_quotas
+from trimtab.objectives.confidence import Confidence
+from trimtab.objectives.naive import Naive
+from trimtab.types import Context, Objective
+
+Mixing = Callable[[float], float]
+"""The weight w of the student's own hard labels at a share of the fit."""
+
+
+def mixing_of(objective: Objective) -> Mixing | None:
+    """Return w(progress) of an objective whose slope is known in closed form; none for all others.
+
+    By exact type: a subclass may have changed the formula.
+    """
+    if type(objective) is Naive:
+        return lambda progress: 0.0
+    if type(objective) is Confidence:
+        return objective.weight
+    return None
+
+
+class Slopes(Protocol):
+    """The slopes of a block's runs, step after step; what is remembered makes them faster, never different."""
+
+    errors: dict[int, Exception]
+    """What stopped single runs, by slot."""
+
+    def place(self, slot: int, labels: Float[Tensor, "items classes"] | None, objective: Objective | None) -> None:
+        """Give a slot to a run, or empty it."""
+        ...
+
+    def __call__(
+        self, logits: Float[Tensor, "runs columns items"], progress: Sequence[float]
+    ) -> Float[Tensor, "runs columns items"]:
+        """Return dL/dlogits; items beyond the labelled ones are filling."""
+        ...
+
+
+class ClosedForm:
+    """Slopes of cross-entropies to weak labels mixed with the student's own."""
+
+    def __init__(self, runs: int, classes: int, items: int, filled: int) -> None:
+        """Make room for so many runs; every slot is empty, with labels at which nothing moves."""
+        self.errors: dict[int, Exception] = {}
+        columns = 1 if classes == 2 else classes
+        self._items, self._classes = items, classes
+        self._labels = torch.full((runs, columns, filled), 1 / classes, dtype=torch.float64)
+        self._hard = torch.zeros_like(self._labels)
+        self._slopes = torch.zeros_like(self._labels)
+        self._mixing: list[Mixing | None] = [None] * runs
+        self._prior = torch.full((runs, classes), 1 / classes, dtype=torch.float64)
+        self._positives = torch.zeros(runs, dtype=torch.int64)
+        self._threshold = torch.zeros(runs, 1, 1, dtype=torch.float64)
+
+    def place(self, slot: int, labels: Float[Tensor, "items classes"] | None, objective: Objective | None) -> None:
+        """Give a slot to a run, or empty it."""
+        if labels is None or objective is None:
+            self._mixing[slot] = None
+            self._labels[slot] = 1 / self._classes
+            return
+        self._mixing[slot] = mixing_of(objective)
+        self._labels[slot, :, : self._items] = labels[:, 1] if self._classes == 2 else labels.T
+        self._prior[slot] = labels.mean(0)
+        self._positives[slot] = class_quotas(self._prior[slot], self._items)[1]
+        self._threshold[slot] = 0.0
+
+    def __call__(
+        self, logits: Float[Tensor, "runs columns items"], progress: Sequence[float]
+    ) -> Float[Tensor, "runs columns items"]:
+        """Return p - (1 - w) q - w h."""
+        mixed = [0.0 if w is None else w(share) for w, share in zip(self._mixing, progress, strict=True)]
+        own = torch.tensor(mixed, dtype=torch.float64).reshape(-1, 1, 1)
+        if self._classes == 2:
+            torch.sigmoid(logits, out=self._slopes)
+        else:
+            torch.softmax(logits, 1, out=self._slopes)
+        self._slopes.addcmul_(self._labels, 1 - own, value=-1)
+        asked = [slot for slot, w in enumerate(mixed) if w > 0]
+        if asked:
+            (self._harden_binary if self._classes == 2 else self._harden)(logits, asked)
+            self._slopes.addcmul_(self._hard, own, value=-1)
+        return self._slopes
+
+    def _harden_binary(self, logits: Tensor, asked: list[int]) -> None:
+        """Mark so many items as the weak labels' class balance has positives; the last threshold mostly still does."""
+        torch.gt(logits, self._threshold, out=self._hard)
+        wrong = (self._hard[:, 0, : self._items].sum(1) != self._positives).tolist()
+        missed = [slot for slot in asked if wrong[slot]]
+        if missed:
+            log_odds = logits[missed, 0, : self._items].numpy()
+            found = torch.from_numpy(balanced_threshold(log_odds, self._positives[missed].numpy()))
+            self._threshold[missed, 0, 0] = found
+            self._hard[missed] = torch.gt(logits[missed], found.reshape(-1, 1, 1)).double()
+
+    def _harden(self, logits: Tensor, asked: list[int]) -> None:
+        for slot in asked:
+            log_p = logits[slot, :, : self._items].log_softmax(0)
+            offset = balanced_offset(log_p.T, self._prior[slot])
+            hard = (log_p + offset.unsqueeze(1)).argmax(0)
+            self._hard[slot] = 0
+            self._hard[slot].scatter_(0, hard.unsqueeze(0), 1.0)
+
+
+class Automatic:
+    """Slopes of any objective by automatic differentiation; one run after the other, each on tensors of one shape."""
+
+    def __init__(self, runs: int, classes: int, filled: int) -> None:
+        """Make room for so many runs; every slot is empty."""
+        self.errors: dict[int, Exception] = {}
+        self._slopes = torch.zeros(runs, classes, filled, dtype=torch.float64)
+        self._runs: dict[int, tuple[Tensor, Objective]] = {}
+
+    def place(self, slot: int, labels: Float[Tensor, "items classes"] | None, objective: Objective | None) -> None:
+        """Give a slot to a run, or empty it."""
+        self.errors.pop(slot, None)
+        self._runs.pop(slot, None)
+        self._slopes[slot] = 0
+        if labels is not None and objective is not None:
+            self._runs[slot] = (labels, objective)
+
+    def __call__(
+        self, logits: Float[Tensor, "runs classes items"], progress: Sequence[float]
+    ) -> Float[Tensor, "runs classes items"]:
+        """Return the gradient of each run's summed loss."""
+        for slot, (labels, objective) in self._runs.items():
+            try:
+                found = _differentiated(objective, logits[slot, :, : len(labels)].T, labels, progress[slot])
+            except Exception as error:  # noqa: BLE001  (a user's own objective may raise anything; it stops its own run)
+                self.errors[slot] = error
+                continue
+            self._slopes[slot, :, : len(labels)] = found.T
+        return self._slopes
+
+
+def _differentiated(
+    objective: Objective, logits: Float[Tensor, "items classes"], labels: Float[Tensor, "items classes"], share: float
+) -> Float[Tensor, "items classes"]:
+    seen = logits.clone(memory_format=torch.contiguous_format).unsqueeze(0)
+    context = Context(share, objective.statistics(seen, labels.unsqueeze(0)))
+    seen.requires_grad_(True)
+    values = losses_of_examples(objective, seen, labels.unsqueeze(0), context)
+    (slope,) = torch.autograd.grad(values.sum(), seen)
+    return slope.squeeze(0)

@@ -1,0 +1,160 @@
+"""transformers' Trainer with an objective for its loss, on one device or on several.
+
+    step loss = sum_i (w_i / mean w) L(z_i, q_i; context) / batch_size          i: the items of the step
+
+Several devices share the micro-batches of a step. Their gradients are averaged, so each loss counts as many times as
+there are devices; and what every device predicted goes into the buffer of all of them, in the order of the items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+
+from trimtab.fit.losses import losses_of_examples
+from trimtab.fit.prediction_buffer import PredictionBuffer
+from trimtab.fit.reading import Inputs
+from trimtab.fit.step_batches import Place, StepBatches
+from trimtab.fit.student import Student
+from trimtab.types import Context, Objective, Progress
+
+BUFFER = "buffer.safetensors"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is learned: labels and weights (mean 1) per item, and the loss."""
+
+    objective: Objective
+    labels: Float[Tensor, "items classes"]
+    weights: Float[Tensor, "items"]
+
+
+class ObjectiveTrainer(Trainer):
+    """Trains a student on a lesson; what is beyond the batch is fixed at the beginning of each optimiser step."""
+
+    # the loss is divided by the whole batch below, so the Trainer must not divide it again
+    loss_is_scaled_for_ga = True
+
+    def __init__(
+        self, student: Student, arguments: TrainingArguments, lesson: Lesson, inputs: Inputs, buffer: PredictionBuffer
+    ) -> None:
+        super().__init__(model=student, args=arguments)
+        self.remove_callback(PrinterCallback)
+        self.lesson, self.inputs, self.buffer = lesson, inputs, buffer
+        self.world: int = self.accelerator.num_processes
+        micro = arguments.per_device_train_batch_size
+        self.batch_size = micro * arguments.gradient_accumulation_steps * self.world
+        self.batches = StepBatches(
+            inputs.lengths, self.batch_size, micro, arguments.seed, self.accelerator.process_index, self.world
+        )
+        self.context = Context(0.0)
+        self._rows: list[Float[Tensor, "items columns"]] = []
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Return this device's micro-batches; they are dealt out already, so the Trainer must not do it again."""
+        return _Epochs(_Places(len(self.inputs.lengths)), batch_sampler=self.batches, collate_fn=self._collate)
+
+    def _collate(self, places: list[Place]) -> dict[str, Tensor]:
+        items = [item for item, _ in places]
+        counts = torch.tensor([float(counts) for _, counts in places])
+        return {"items": torch.tensor(items), "counts": counts, **self.inputs.batch(items)}
+
+    def begin_step(self) -> None:
+        """Compute what the objective may know of more than one example, from the predictions before this step."""
+        with torch.no_grad():
+            statistics = self.lesson.objective.statistics(self.buffer.logits, self.buffer.labels)
+        placed = {name: value.to(self.args.device) for name, value in statistics.items()}
+        self.context = Context(self.state.global_step / max(1, self.state.max_steps - 1), placed)
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Return the share of the step's loss that this micro-batch adds, in nats, times the number of devices."""
+        items, counts = inputs.pop("items").cpu(), inputs.pop("counts")
+        logits = model(**inputs)
+        labels = self.lesson.labels[items].to(logits.device)
+        per_item = losses_of_examples(self.lesson.objective, logits, labels, self.context)
+        shares = counts * self.lesson.weights[items].to(logits.device) * per_item / self.batch_size
+        self._remember(items, counts, shares, inputs["attention_mask"].sum(1), logits)
+        loss = self.world * shares.sum()
+        return (loss, logits) if return_outputs else loss
+
+    def _remember(self, items: Tensor, counts: Tensor, shares: Tensor, tokens: Tensor, logits: Tensor) -> None:
+        """Keep one row per item that counts: item, share of the loss, tokens, logits."""
+        named = torch.where(counts.bool(), items.to(counts.device), -1)
+        columns = [value.double().unsqueeze(1) for value in (named, shares.detach(), tokens)]
+        self._rows.append(torch.cat([*columns, logits.detach().double()], 1))
+
+    def end_step(self) -> None:
+        """Take what all devices predicted in this step into the buffer."""
+        rows = torch.cat(self._rows)
+        self._rows = []
+        if self.world > 1:
+            rows = self.accelerator.gather(self.accelerator.pad_across_processes(rows, pad_index=-1))
+            assert isinstance(rows, Tensor)
+        rows = rows.cpu()
+        rows = rows[rows[:, 0] >= 0]
+        rows = rows[rows[:, 0].argsort()]
+        items = rows[:, 0].long()
+        self.buffer.push(items, rows[:, 3:], self.lesson.labels[items])
+        self.buffer.losses.append(float(rows[:, 1].sum()))
+        self.buffer.tokens += int(rows[:, 2].sum())
+
+
+class Watcher(TrainerCallback):
+    """Begins and ends steps, reports progress, and writes the buffer last of all into a checkpoint: that makes it
+    complete.
+    """
+
+    def __init__(self, trainer: ObjectiveTrainer, progress: Progress) -> None:
+        self._trainer, self._progress = trainer, progress
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._trainer.begin_step()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._trainer.end_step()
+        if state.global_step == state.max_steps:
+            control.should_save = False  # the result itself is written next
+        self._progress(state.global_step, state.max_steps, tokens=self._trainer.buffer.tokens)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._trainer.accelerator.wait_for_everyone()
+        if state.is_world_process_zero:
+            self._trainer.buffer.save(Path(args.output_dir) / f"checkpoint-{state.global_step}" / BUFFER)
+
+
+class _Places(Dataset[Place]):
+    """A data set whose items are the places themselves: the collator knows what lies there."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, place: Any) -> Place:
+        return place
+
+
+class _Epochs(DataLoader[Place]):
+    """A loader that tells its batches which epoch it is; random numbers of its own leave the global ones alone."""
+
+    def __init__(self, places: _Places, batch_sampler: StepBatches, collate_fn: Any) -> None:
+        super().__init__(
+            places, batch_sampler=batch_sampler, collate_fn=collate_fn, generator=torch.Generator().manual_seed(0)  # pyright: ignore[reportArgumentType]
+        )  # fmt: skip
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to an epoch."""
+        assert isinstance(self.batch_sampler, StepBatches)
+        self.batch_sampler.set_epoch(epoch)
