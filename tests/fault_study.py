@@ -21,6 +21,8 @@ from trimtab.plan import plan
 from trimtab.stages.stage import Stage
 from trimtab.store import Store
 
+PROBE = {"kind": "probe", "strengths": [0.1, 1.0], "folds": 2, "steps": 30, "max_steps": 200}
+TUNE = {"kind": "tune", "rank": 2, "epochs": 1, "batch_size": 14, "micro_batch_size": 14, "save_every": 1}
 WAYS = ("before a change", "at any time", "in mid-write")
 """Moments of death: before the store is changed, after some time, inside a write that is half done."""
 
@@ -38,8 +40,6 @@ def write_fault_study(folder: Path) -> Path:
 
 def fault_experiment(folder: Path, **changes: Any) -> Experiment:
     """Return a study on made-up reviews: a probed encoder teaches a probed and a tuned causal model, with controls."""
-    probe = {"kind": "probe", "strengths": [0.1, 1.0], "folds": 2, "steps": 30, "max_steps": 200}
-    tune = {"kind": "tune", "rank": 2, "epochs": 1, "batch_size": 10, "micro_batch_size": 10, "save_every": 1}
     values = {
         "name": "faults",
         "task": {
@@ -53,10 +53,10 @@ def fault_experiment(folder: Path, **changes: Any) -> Experiment:
             "test": 60,
         },
         "split": {"pool": 600},
-        "weak": [{"model": str(folder / "weak"), "fit": probe, "precision": "fp32"}],
+        "weak": [{"model": str(folder / "weak"), "fit": PROBE, "precision": "fp32"}],
         "strong": [
-            {"model": str(folder / "strong"), "fit": probe, "precision": "fp32"},
-            {"model": str(folder / "strong"), "fit": tune, "precision": "fp32"},
+            {"model": str(folder / "strong"), "fit": PROBE, "precision": "fp32"},
+            {"model": str(folder / "strong"), "fit": TUNE, "precision": "fp32"},
         ],
         "methods": [{"name": "sure", "labels": [{"confident": {"keep": 0.9}}], "objective": "confidence"}],
         "seeds": [0],
@@ -67,8 +67,11 @@ def fault_experiment(folder: Path, **changes: Any) -> Experiment:
 
 
 def stages_of(folder: Path) -> tuple[Stage, ...]:
-    """Return the study's stages."""
-    return plan(fault_experiment(folder)).stages
+    """Return the study's stages, and the one that runs the lower layers of a student that tunes its top layer only."""
+    stages = plan(fault_experiment(folder)).stages
+    tune = TUNE | {"layers": {"top": 1}}
+    topmost = plan(fault_experiment(folder, strong=[{"model": str(folder / "strong"), "fit": tune}])).stages
+    return (*stages[:-1], *(one for one in topmost if one.kind == "prefix"), stages[-1])
 
 
 def named(stages: tuple[Stage, ...]) -> dict[str, Stage]:
@@ -174,7 +177,7 @@ class _Extent:
 def kill_often(stage: Stage, wanted: Store, root: Path, kills: int, moments: random.Random) -> dict[str, Any]:
     """Kill a stage `kills` times, finish it, compare it with the undisturbed one; say how it died how often.
 
-    The ways of dying take turns. After every fourth kill the stage is finished, compared, and begun afresh.
+    The ways of dying take turns. After every fifth kill the stage is finished, compared, and begun afresh.
     """
     link(stage.inputs.values(), wanted, root)
     store, place = Store.open(root), root / stage.kind / stage.digest
@@ -197,7 +200,7 @@ def kill_often(stage: Stage, wanted: Store, root: Path, kills: int, moments: ran
             ways[way] += 1
         elif not store.has(stage.kind, stage.digest):
             raise AssertionError(f"{stage.title} ended well and left nothing")
-        if store.has(stage.kind, stage.digest) or ways.total() % 4 == 0:
+        if store.has(stage.kind, stage.digest) or ways.total() % 5 == 0:
             assert forked(lambda: perform(stage, store) and None) == 0
             assert files_of(store, stage) == files_of(wanted, stage), stage.title
             finished += 1

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import gc
 import json
+import multiprocessing
 import os
 import random
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from fault_study import import_for_any, import_for_models, link
@@ -77,8 +76,7 @@ class Run:
 
         def action() -> None:
             os.setsid()
-            # nothing of this program is the command's main module, which worker processes would import again
-            sys.modules["__main__"] = ModuleType("__main__")
+            _fork_instead_of_spawn()
             with self.log.open("a") as log:
                 os.dup2(log.fileno(), 1)
                 os.dup2(log.fileno(), 2)
@@ -91,6 +89,12 @@ class Run:
         """Return what it measured and the sha256 of all files."""
         results = next((self.folder / "runs").glob("*/results.json"))
         return measured(json.loads(results.read_text("utf-8"))), artifacts(self.store)
+
+
+def _fork_instead_of_spawn() -> None:
+    """Let worker processes begin with what this one has imported; they live and die like any other."""
+    real = multiprocessing.get_context
+    multiprocessing.get_context = lambda _method=None: real("fork")  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def kill_runs(file: str, whole: str, work: str, workers: int, kills: int) -> None:

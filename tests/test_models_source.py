@@ -189,5 +189,26 @@ def test_hidden_gpus_do_not_count(monkeypatch):
         assert cuda_capability() == 0
 
 
+DRIVER = """
+int cuInit(unsigned flags) { return 0; }
+int cuDeviceGetCount(int *count) { *count = 2; return 0; }
+int cuDeviceGetAttribute(int *value, int what, int device) { *value = what == 75 ? 8 + device : 6; return 0; }
+"""
+
+
+def test_the_weakest_gpu_decides_and_the_driver_is_asked(tmp_path, monkeypatch):
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler to make a driver with")
+    (tmp_path / "driver.c").write_text(DRIVER)
+    library = str(tmp_path / "libcuda.so.1")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, str(tmp_path / "driver.c")], check=True)
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    precision._lowest_capability.cache_clear()
+    assert cuda_capability() == 8.6, "of 8.6 and 9.6"
+    precision._lowest_capability.cache_clear()
+
+
 def test_an_encoder_without_pooler_is_loaded(tmp_path):
     assert not own_backbone(ModelSpec(str(tiny_encoder(tmp_path / "encoder")))).causal

@@ -14,6 +14,7 @@ ROUGH_SECONDS = {
     "split": 0.1,
     "label": 0.1,
     "embed": 180.0,
+    "prefix": 180.0,
     "select": 2.0,
     "train": 2.0,
     "predict": 0.5,

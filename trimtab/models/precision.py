@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,20 @@ Precision = Literal["fp32", "bf16"]
 
 _AMPERE = 8.0
 """First CUDA compute capability with native bf16."""
+
+_ASK_DRIVER = """
+import ctypes
+try:
+    driver = ctypes.CDLL("libcuda.so.1")
+except OSError:
+    raise SystemExit
+count, major, minor = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
+if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
+    for device in range(count.value):  # attributes 75 and 76: compute capability
+        driver.cuDeviceGetAttribute(ctypes.byref(major), 75, device)
+        driver.cuDeviceGetAttribute(ctypes.byref(minor), 76, device)
+        print(f"{major.value}.{minor.value}")
+"""
 
 
 def resolved_precision(spec: ModelSpec) -> Precision:
@@ -62,11 +76,8 @@ def cuda_capability() -> float:
 
 @lru_cache(maxsize=1)
 def _lowest_capability() -> float:
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return 0.0
-    query = [tool, "--query-gpu=compute_cap", "--format=csv,noheader"]
-    answer = subprocess.run(query, capture_output=True, text=True, timeout=60, check=False)
-    if answer.returncode != 0:
-        return 0.0
+    """Ask the driver, in a process of its own: a driver that was asked cannot be used by forked processes any more."""
+    answer = subprocess.run(
+        [sys.executable, "-c", _ASK_DRIVER], capture_output=True, text=True, timeout=60, check=False
+    )
     return min((float(line) for line in answer.stdout.split()), default=0.0)
