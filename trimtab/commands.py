@@ -232,6 +232,26 @@ def show(identifier: Annotated[str, typer.Argument(metavar="ID")], store: StoreO
 
 
 @app.command()
+def prune(
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Also what unfinished stages could go on from.")
+    ] = False,
+    store: StoreOption = None,
+) -> None:
+    """Remove what killed and failed stages left in the store; finished artifacts stay."""
+    from trimtab.errors import UsageError
+    from trimtab.store import Store
+    from trimtab.store.local import LocalStore
+    from trimtab.store.prune import prune as prune_store
+
+    opened = Store.open(store)
+    if not isinstance(opened, LocalStore):
+        raise UsageError(f"{opened.place} is an object store: nothing unfinished lies there; wanted a folder")
+    for path in prune_store(opened, unfinished=unfinished):
+        print(path)
+
+
+@app.command()
 def methods(
     name: Annotated[str | None, typer.Argument(help="Only this method, with its settings.")] = None,
     as_json: JsonOption = False,

@@ -42,6 +42,8 @@ def make(stage: Stage, store: Store, run: Callable[[Workspace], dict[str, Any]],
 
     with store.write(stage.kind, stage.digest, manifest) as space:
         record["facts"] = run(space)
+    # why an earlier try failed is of no interest any more
+    store.folder(stage.kind, stage.digest).with_suffix(".log").unlink(missing_ok=True)
 
 
 def inputs_of(stage: Stage, store: Store) -> dict[str, Path]:

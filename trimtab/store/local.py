@@ -97,7 +97,10 @@ class LocalStore(Store):
         except OSError as error:
             raise storage_error(error, path) or error from None
         try:
-            yield not self.has(kind, digest)
+            finished = self.has(kind, digest)
+            if finished:  # killed after its result had its name and before this was gone
+                shutil.rmtree(self.folder(kind, digest).with_name(f"{digest}.work"), ignore_errors=True)
+            yield not finished
         finally:
             lock.release()
 
