@@ -64,7 +64,11 @@ def told(folder: Path, seed: int, one_class: bool = False) -> Path:
 
 def selected(folder: Path, strength: float) -> Path:
     folder.mkdir()
-    (folder / "selection.json").write_text(json.dumps({"strength": strength, "at_edge": False}))
+    (folder / "selection.json").write_text(
+        json.dumps(
+            {"strength": strength, "at_edge": False, "candidates": [{"strength": strength, "held_out_nats": 0.5}]}
+        )
+    )
     return folder
 
 

@@ -20,7 +20,7 @@ from trimtab.store import Store, facts_of
 from trimtab.tasks import TASKS
 from trimtab.tasks.file import File
 from trimtab.tasks.hub import Hub
-from trimtab.tasks.splits import Pool, draw, fix_pool
+from trimtab.tasks.splits import Pool, draw
 from trimtab.types import ModelSpec
 
 LARGE_FILE_BYTES = 1 << 26
@@ -53,8 +53,8 @@ def preflight(experiment: Experiment, planned: Plan, store: Store) -> Preflight:
         facts = facts_of(folder)
         pool, prompt, notes = _stored_pool(folder), facts["prompt"], tuple(facts["notes"])
     elif _is_soon_read(experiment.task):
-        items = experiment.task.read()
-        pool, prompt, notes = fix_pool(items, experiment.split.of_pool()), items.prompt, items.notes
+        items, pool = data.fixed
+        prompt, notes = items.prompt, items.notes
     else:
         prompt = experiment.task.prompt if isinstance(experiment.task, File | Hub) else None
         return Preflight(None, (), _bare(experiment, prompt))

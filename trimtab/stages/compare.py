@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from trimtab.comparison.row import Row
 from trimtab.digest import digest_of, settings_of
 from trimtab.metrics.intervals import LEVEL
+from trimtab.stages.data import Data
 from trimtab.stages.stage import Stage
 from trimtab.types import Progress
 
@@ -21,7 +22,7 @@ DRAWS = 2000
 class Compare(Stage):
     """All students, supervisors, ceilings and controls of an experiment on one test split."""
 
-    data: Stage
+    data: Data
     splits: tuple[Stage, ...]
     transfer_gold: tuple[Stage, ...]
     predictions: tuple[Stage, ...]

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from trimtab.digest import settings_of
 from trimtab.stages.stage import Stage
-from trimtab.tasks.splits import SplitSettings
-from trimtab.types import Progress
+from trimtab.tasks.membership import Pool, SplitSettings
+from trimtab.types import Items, Progress
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,17 @@ class Data(Stage):
         task = {"kind": self.task.kind, "settings": settings, "data": self.task.fingerprint()}
         return {"task": task | {"source": source_digest(type(self.task).__module__)}, "split": settings_of(self.split)}
 
+    @cached_property
+    def fixed(self) -> tuple[Items, Pool]:
+        """The items, the test split and the pool; read once by whoever asks first, before the stage runs or in it."""
+        from trimtab.tasks.splits import fix_pool
+
+        items = self.task.read()
+        return items, fix_pool(items, self.split)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "fixed"}
+
     @property
     def title(self) -> str:
         return f"read {self.task.kind}"
@@ -45,10 +56,9 @@ class Data(Stage):
 
         from trimtab.stages.tables import rows_of, write_table
         from trimtab.store import write_json
-        from trimtab.tasks.splits import fix_pool
 
-        items = self.task.read()
-        pool = fix_pool(items, self.split)
+        items, pool = self.fixed
+        vars(self).pop("fixed")  # nobody needs the texts in memory after this
         ids = [*pool.test, *pool.train]
         rows = rows_of(items.ids, ids)
         columns: dict[str, Any] = {

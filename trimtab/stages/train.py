@@ -151,6 +151,7 @@ class TrainProbe(BulkStage):
         facts = {
             "strength": selection["strength"],
             "strength_at_edge": selection["at_edge"],
+            "strength_grid": sorted(one["strength"] for one in selection["candidates"]),
             "loss_nats": fitted.loss,
             "steps": fitted.steps,
             "converged": fitted.converged,
