@@ -4,7 +4,8 @@
 
 The limit is measured in the same run: every linear layer once per block on the real tokens, without padding, attention,
 norms or anything else. Value: limit / embedding, the smallest over the modes that are goals here: 0.8 in fp32 eager and
-in compiled bf16, 0.7 in bf16 eager. Compile time is printed apart.
+in compiled bf16, 0.7 in bf16 eager. Compile time is printed apart. Where bf16 is not native (25 times slower than
+fp32) its modes are not run, named as not measured, and the bench is not met.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from demo import device
 
 from trimtab.models.activations import activations
 from trimtab.models.load import forget, shared_backbone
+from trimtab.models.precision import cpu_has_bf16
 from trimtab.models.text import encode
 from trimtab.tasks.movie_sentiment import MovieSentiment
 from trimtab.types import ModelSpec
@@ -54,7 +56,8 @@ def main() -> None:
     items = MovieSentiment().read()
     texts = [items.texts[i] for i in np.random.default_rng(0).permutation(len(items.ids))[:count]]
     ratios, goals = {}, {}
-    for mode, (precision, compiled, goal) in MODES.items():
+    measured = {mode: one for mode, one in MODES.items() if one[0] == "fp32" or cpu_has_bf16()}
+    for mode, (precision, compiled, goal) in measured.items():
         spec = ModelSpec("smollm2-135m", layer=6 if quick else None, precision=precision, compile=compiled)
         forget()
         began = time.perf_counter()
@@ -74,10 +77,10 @@ def main() -> None:
             f"products {' '.join(f'{one:.2f}' for one in limit)} s, ratio {ratios[mode]:.2f} (goal {goal}); "
             f"loading and first pass {first_s:.1f} s"
         )
-    met = all(ratios[mode] >= goals[mode] for mode in MODES)
+    met = measured == MODES and all(ratios[mode] >= goals[mode] for mode in MODES)
     worst = min(ratios, key=lambda mode: ratios[mode] / goals[mode])
-    print(json.dumps({"bench": "embed", "value": round(ratios[worst], 3), "goal": goals[worst], "met": met,
-                      "mode": worst, "device": device()}))  # fmt: skip
+    record = {"bench": "embed", "value": round(ratios[worst], 3), "goal": goals[worst], "met": met, "mode": worst}
+    print(json.dumps(record | {"not_measured": sorted(set(MODES) - set(measured)), "device": device()}))
 
 
 if __name__ == "__main__":
