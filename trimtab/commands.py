@@ -114,8 +114,9 @@ def _run(experiment: Any, store: str | None, executor: Any, runs: Path, as_json:
     finally:
         listener.stop()
     _print_json(results.data) if as_json else print(results.table())
-    for text in dict.fromkeys(one["text"] for one in results.warnings if one["code"] != "data"):
-        print(f"warning: {text}", file=sys.stderr)
+    spoken = [(one["row"], one["text"]) for one in results.warnings if one["code"] != "data"]
+    for row, text in dict.fromkeys(spoken):
+        print(f"warning: {f'{row}: ' if row else ''}{text}", file=sys.stderr)
     print(f"report: {runs / experiment.name / 'report.html'}", file=sys.stderr)
     return results
 
@@ -247,8 +248,10 @@ def prune(
     opened = Store.open(store)
     if not isinstance(opened, LocalStore):
         raise UsageError(f"{opened.place} is an object store: nothing unfinished lies there; wanted a folder")
-    for path in prune_store(opened, unfinished=unfinished):
+    removed = list(prune_store(opened, unfinished=unfinished))
+    for path in removed:
         print(path)
+    print(f"{len(removed)} leftovers removed from {opened.place}", file=sys.stderr)
 
 
 @app.command()

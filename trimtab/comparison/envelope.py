@@ -8,7 +8,7 @@ from typing import Any
 
 from trimtab.comparison.examples import examples
 from trimtab.comparison.measured import Measured, terciles
-from trimtab.comparison.remarks import control_remarks, missing_controls, warnings
+from trimtab.comparison.remarks import control_remarks, missing_controls, split_warnings, warnings
 from trimtab.comparison.row import Row
 from trimtab.comparison.rows import adjust_for_methods, gap_recovered, row_json
 from trimtab.metrics import METRICS
@@ -108,6 +108,7 @@ def envelope(
         "control_sentence": " ".join(_of_pair(one, models, len(remarks)) for one in remarks) or None,
         "examples": examples(measured, rows, metrics[0]),
         "warnings": missing_controls(rows, models)
+        + split_warnings(description.splits, measured.gold, data["classes"])
         + warnings(found, metrics[0], description.fits(rows), data["notes"], len(measured.gold), len(measured.seeds)),
     }
 

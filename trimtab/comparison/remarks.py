@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jaxtyping import Int
+
 from trimtab.comparison.grid_edge import edge_warnings
 from trimtab.comparison.measured import Measured
 from trimtab.comparison.row import Row
@@ -12,6 +14,7 @@ from trimtab.comparison.rows import gap_recovered
 from trimtab.metrics import METRICS
 from trimtab.metrics.intervals import Interval, difference_interval
 from trimtab.metrics.resolution import resolvable_gap
+from trimtab.types import Array
 
 FEW_TEST_ITEMS = 200
 FEW_SEEDS = 3
@@ -86,6 +89,27 @@ def warnings(
         if shown and status in ("no_gap", "reversed", "imprecise"):
             found.append({"code": status, "row": row["key"], "text": row["pgr"]["reason"]})
     return found + _fit_warnings(fits)
+
+
+def split_warnings(
+    splits: Mapping[str, Any], gold: Int[Array, "items"], classes: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return what limits the results because of who is in the splits: no redraw by seed, a class that is not tested."""
+    found = []
+    drawn = {one["digest"] for one in splits["transfer"]["per_seed"]}
+    if len(drawn) == 1 < len(splits["transfer"]["per_seed"]):
+        text = (
+            "The supervisor and the transfer split are the same for all seeds: seeds differ in folds and "
+            "initialisation only, and the intervals do not say what another choice of training items would change."
+        )
+        found.append({"code": "fixed_splits", "row": None, "text": text})
+    absent = [name for number, name in enumerate(classes) if not (gold == number).any()]
+    if absent:
+        text = (
+            f"The test split has no item of class {', '.join(absent)}: nothing is known of how well it is told apart."
+        )
+        found.append({"code": "untested_class", "row": None, "text": text})
+    return found
 
 
 def missing_controls(rows: Sequence[Row], models: Mapping[str, Any]) -> list[dict[str, Any]]:

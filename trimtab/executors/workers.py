@@ -98,6 +98,8 @@ class Workers:
         if code == -signal.SIGKILL:
             peak = worker.needs.memory_bytes if worker.needs else 0
             why += f"; is there enough memory? about {peak / 1e9:.1f} GB were expected to be needed"
+        if code == 1:
+            why += '; a script that asks for workers must do so under `if __name__ == "__main__":`'
         return Died(tuple(worker.left), why)
 
     def _hire(self) -> _Worker:
