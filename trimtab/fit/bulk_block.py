@@ -36,7 +36,7 @@ from trimtab.types import Objective
 
 EXACT_EVERY = 16
 """Of so many steps of a schedule the first is in float64, the others are in float32 differences."""
-SHORT, LONG = 16, 64
+SHORT, LONG = 16, 32
 """Columns of a block of fits that stop by themselves, and of fits that take all steps of a schedule: enough that the
 matrix products are not bound by memory, few enough that a fit alone is cheap."""
 
