@@ -23,7 +23,7 @@ from tiny_study import study
 from toy_stages import workers_of
 
 from trimtab.cli import run_command
-from trimtab.errors import ModelError, StageError
+from trimtab.errors import ExperimentError, StageError
 from trimtab.experiment import parse
 from trimtab.plan import plan
 from trimtab.store import Store
@@ -220,10 +220,10 @@ def test_a_model_that_is_not_there_is_known_before_anything_is_run(
     (tmp_path / "empty").mkdir()
     for model, words in ((tmp_path / "no such", "does not exist"), (tmp_path / "empty", "holds no weights")):
         strong = [values["strong"][0] | {"model": str(model)}]
-        with pytest.raises(ModelError, match=words):
+        with pytest.raises(ExperimentError, match=rf"strong\.0\.model: .*{words}"):
             run(parse(values | {"strong": strong}, tmp_path), store=tmp_path / "store")
         file = write(tmp_path, values, strong=strong)
-        assert run_command(["run", str(file), "--store", str(tmp_path / "store")]) == 1
+        assert run_command(["run", str(file), "--store", str(tmp_path / "store")]) == 2
         err = capsys.readouterr().err
         assert words in err
         assert err.startswith("trimtab: ")
@@ -275,6 +275,9 @@ def test_a_test_split_of_five_items_runs_with_wide_intervals_and_a_warning(
     assert high - low >= 0.3 or low == high in (0, 1)
     assert row["pgr"]["value"] is None or row["pgr"]["status"] != "ok"
     assert any("5" in one["text"] and "test" in one["text"] for one in results.warnings), results.warnings
+    differences = [one["vs_naive"] for one in results.rows if one["vs_naive"]]
+    assert differences
+    assert all(-1 <= one["low"] < one["high"] <= 1 for one in differences if one["low"] is not None)
     assert results.table()
 
 
@@ -283,6 +286,21 @@ def test_five_right_answers_of_five_have_a_wide_interval(values: dict[str, Any],
     student = results.row("naive", "accuracy")["student"]
     assert student["mean"] == 1
     assert student["low"] <= 0.6
+
+
+def test_a_zero_shot_control_that_cannot_be_asked_costs_nothing_but_itself(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
+    data = tmp_path / "other.csv"  # "lemon" and "melon" are one unknown token to the tiny tokenizer
+    text = Path(values["task"]["path"]).read_text("utf-8")
+    data.write_text(text.replace(",good", ",lemon").replace(",bad", ",melon"), "utf-8")
+    task = values["task"] | {"path": str(data), "classes": ["melon", "lemon"]}
+    results = run(parse(values | {"task": task}, tmp_path), store=tmp_path / "store", runs=tmp_path)
+    assert {one["control"] for one in results.rows} == {False, "flipped_truth", "weak_on_weak", "weak_on_truth"}
+    (said,) = [one for one in results.warnings if one["code"] == "no_zero_shot"]
+    assert said["row"] == "s0"
+    assert "do not give different, non-empty tokens" in said["text"]
+    assert results.export(tmp_path / "out")
 
 
 OBJECTIVE = """

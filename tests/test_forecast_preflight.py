@@ -22,7 +22,7 @@ from trimtab.errors import ExperimentError, TaskError
 from trimtab.executors.local import run_stages
 from trimtab.executors.monitor import Quiet
 from trimtab.experiment import parse
-from trimtab.forecast import forecast
+from trimtab.forecast import forecast, forecast_text
 from trimtab.metrics.resolution import resolvable_gap
 from trimtab.plan import plan
 from trimtab.preflight import preflight
@@ -78,7 +78,7 @@ def test_a_plan_names_a_model_that_is_not_there(
     (tmp_path / "empty").mkdir()
     file = tmp_path / "e.yaml"
     file.write_text(yaml.safe_dump({**values, "strong": [{"model": str(tmp_path / model)}]}), "utf-8")
-    assert run_command(["plan", str(file), "--store", str(tmp_path / "store")]) == 1
+    assert run_command(["plan", str(file), "--store", str(tmp_path / "store")]) == 2
     assert str(tmp_path / model) in capsys.readouterr().err
 
 
@@ -124,6 +124,16 @@ def test_what_was_read_before_is_not_read_again(
 
     monkeypatch.setattr("trimtab.tasks.file.File.read", refused)
     assert preflight(experiment, plan(experiment), store) == first
+
+
+def test_a_plan_says_what_is_left_out_of_the_data(values: dict[str, Any], tmp_path: Path) -> None:
+    lines = write_reviews(tmp_path / "r.csv", 400).read_text("utf-8").splitlines()
+    again = [line.replace("r", "again-", 1) for line in lines[1:4]]
+    (tmp_path / "r.csv").write_text("\n".join([*lines, *again]), "utf-8")
+    experiment = parse(task(values, path=str(tmp_path / "r.csv")), tmp_path)
+    found = forecast(experiment, Store.open(tmp_path / "store"))
+    assert found["dropped"]["duplicate"] == 3
+    assert "items left out of the data: 3 duplicate" in forecast_text(found)
 
 
 def test_large_data_are_left_to_their_stage(

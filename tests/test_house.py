@@ -23,7 +23,7 @@ ORDER = (
     {"plan"},
     {"environment"},
     {"executors"},
-    {"terminal", "report"},
+    {"terminal", "report", "export"},
     {"results", "catalogue", "preflight"},
     {"forecast"},
     {"study", "demo", "expected"},

@@ -200,6 +200,10 @@ def test_groups_widen_the_interval():
     assert width[1] / width[0] == pytest.approx(np.sqrt(10), rel=0.15)
 
 
+FIVE_RIGHT = [[1, 1, 1, 1, 1], [1, 1, 1, 1, 0]]
+FIVE_WRONG = [[0, 0, 0, 0, 0], [0, 0, 0, 1, 0]]
+
+
 def test_difference_is_antisymmetric_and_zero_with_itself():
     rng = np.random.default_rng(6)
     drawn = resample(None, 60, 3)
@@ -207,7 +211,16 @@ def test_difference_is_antisymmetric_and_zero_with_itself():
     ab, ba = difference_interval(a, b, drawn), difference_interval(b, a, drawn)
     assert (ab.mean, ab.low, ab.high) == pytest.approx((-ba.mean, -ba.high, -ba.low))
     same = difference_interval(a, a, drawn)
-    assert (same.mean, same.low, same.high) == (0, 0, 0)
+    unseen = 1 - 0.025 ** (1 / 60)  # a share of items that would divide the two and shows on none of 60
+    assert (same.mean, same.low, same.high) == (0, pytest.approx(-unseen), pytest.approx(unseen))
+
+
+def test_differences_end_where_scores_do():
+    drawn = resample(None, 5, 2)
+    right, wrong = (score(METRICS["accuracy"], *binary(np.array(rows)), drawn) for rows in (FIVE_RIGHT, FIVE_WRONG))
+    found = difference_interval(right, wrong, drawn)
+    assert -1 <= found.low <= found.high == 1
+    assert found.mean == pytest.approx(0.8)
 
 
 def test_bad_input_is_refused():

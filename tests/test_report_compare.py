@@ -48,6 +48,17 @@ def test_runs_on_other_test_items_are_not_called_paired():
     assert compare_rows(a, b)["same_test_items"] is None
 
 
+def test_only_the_main_metric_is_shown_unless_all_are_asked_for():
+    a = example.results()
+    b, metrics = copy.deepcopy(a), {row["metric"] for row in a["rows"]}
+    assert len(metrics) > 1
+    short, full = compare_table(a, b), compare_table(a, b, everything=True)
+    shown = sum(row["metric"] == a["rows"][0]["metric"] and row["slice"] is None for row in a["rows"])
+    assert f"{len(a['rows']) - shown} rows of other metrics and slices are not shown" in " ".join(short.split())
+    assert "not shown" not in full
+    assert len(full.splitlines()) - len(short.splitlines()) == len(a["rows"]) - shown - 1
+
+
 def test_rows_of_one_run_only_models_and_seeds_are_told():
     a, b = example.results(), example.results(methods=("naive", "product"), seeds=(0, 1))
     b["models"]["s0"]["layer"] = 12

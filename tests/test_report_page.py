@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -340,3 +341,26 @@ def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: py
         write_report(example.results(seeds=(0,)), out)
     assert out.read_bytes() == before
     assert [path.name for path in out.parent.iterdir()] == ["report.html"]
+
+
+def test_the_same_results_are_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    results, notebook = example.results(), tmp_path / "figures.json"
+    first = write_report(results, tmp_path / "first.html", notebook).read_text("utf-8")
+    assert first == write_report(results, tmp_path / "plain.html").read_text("utf-8")
+
+    def refused(_: object):
+        raise AssertionError("drawn again")
+
+    monkeypatch.setattr("trimtab.report.drawn.score_figures", refused)
+    assert write_report(results, tmp_path / "again.html", notebook).read_text("utf-8") == first
+    results["rows"][0]["student"]["mean"] += 0.01
+    with pytest.raises(AssertionError, match="drawn again"):
+        write_report(results, tmp_path / "changed.html", notebook)
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"key": 1}', "[]", "null"])
+def test_a_damaged_memory_of_figures_is_made_again(tmp_path: Path, content: str):
+    notebook = tmp_path / "figures.json"
+    notebook.write_text(content, "utf-8")
+    assert "<svg" in write_report(example.results(), tmp_path / "r.html", notebook).read_text("utf-8")
+    assert json.loads(notebook.read_text("utf-8"))["figures"]["score_figures"]

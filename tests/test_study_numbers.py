@@ -244,4 +244,14 @@ def test_control_sentence_and_files(finished: tuple[Results, Path], tmp_path: Pa
     written = results.export(tmp_path / "out")
     student = tmp_path / "out" / "w0-s0-naive-student-seed3.parquet"
     assert student in written
-    assert len(pq.read_table(student)) == len(stored.test)
+    table = pq.read_table(student).to_pydict()
+    assert len(table["id"]) == len(stored.test)
+    classes = results.data["task"]["classes"]
+    right = [
+        classes[int(np.argmax(row))] == gold
+        for row, gold in zip(zip(*(table[f"p {name}"] for name in classes), strict=True), table["gold"], strict=True)
+    ]
+    seed3 = next(one for one in rows["naive"]["per_seed"] if one["seed"] == 3)
+    assert np.mean(right) == pytest.approx(seed3["student"], abs=1e-9)
+    items = pq.read_table(tmp_path / "out" / "items.parquet").to_pydict()
+    assert set(table["id"]) <= set(items["id"]) and items["text"][0]

@@ -151,13 +151,18 @@ def _print_plan(experiment: Any, store: str | None, as_json: bool) -> None:
 
 
 @app.command()
-def compare(first: str, second: str, as_json: JsonOption = False) -> None:
-    """Put two runs side by side (folders, results.json files or names under runs/)."""
+def compare(
+    first: str,
+    second: str,
+    everything: Annotated[bool, typer.Option("--all", help="Also the other metrics and the slices.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Put two runs side by side (folders, results.json files or names under runs/); --json has all metrics."""
     from trimtab.report import compare_rows, compare_table
     from trimtab.results import Results
 
     a, b = dict(Results.read(first).data), dict(Results.read(second).data)
-    _print_json(compare_rows(a, b)) if as_json else print(compare_table(a, b))
+    _print_json(compare_rows(a, b)) if as_json else print(compare_table(a, b, everything=everything))
 
 
 @app.command()
@@ -189,7 +194,7 @@ def export(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy a run's predictions and labels as parquet files into FOLDER; --json lists the files."""
+    """Write a run's items, predictions and labels as parquet files into FOLDER; --json lists the files."""
     from trimtab.results import Results
     from trimtab.store import Store
 

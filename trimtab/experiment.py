@@ -235,8 +235,8 @@ def _named(value: Any, path: str, key: str | None = None) -> tuple[str, dict[str
 
 
 def _seeds(value: Any) -> tuple[int, ...]:
-    if isinstance(value, int) and not isinstance(value, bool):
-        raise ExperimentError(f"seeds: found {value}, wanted a list such as [0, 1, 2]")
+    if not isinstance(value, list | tuple):
+        raise ExperimentError(f"seeds: found {_kind(value)}, wanted a list such as [0, 1, 2]")
     seeds = typed(tuple[int, ...], value, "seeds")
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0 or max(seeds) >= 2**32:
         raise ExperimentError(f"seeds: found {list(seeds)}, wanted at least one, all different, from 0 to 4294967295")

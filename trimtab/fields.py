@@ -14,6 +14,19 @@ NAME_RULE = "1 to 100 characters out of A to Z, a to z, 0 to 9, '-', '_' and '.'
 """What `is_name` allows, for messages."""
 
 
+_PLAIN = {
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "a text",
+    "array": "a list",
+    "tuple": "a list",
+    "list": "a list",
+    "dictionary": "a mapping",
+}
+"""What pydantic calls a value, and what a user does."""
+
+
 def is_name(text: str) -> bool:
     """Say whether a text can name a folder on any system, by `NAME_RULE`.
 
@@ -56,7 +69,8 @@ def typed(hint: Any, value: Any, path: str) -> Any:
 
 def _wanted(message: str) -> str:
     text = message.replace("Input should be", "wanted").replace("input should be", "wanted")
-    text = text.replace("a valid boolean", "true or false")
+    for theirs, ours in _PLAIN.items():
+        text = text.replace(f"a valid {theirs}", ours)
     return text[:1].lower() + text[1:]
 
 

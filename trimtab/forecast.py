@@ -52,6 +52,7 @@ def forecast(experiment: Experiment, store: Store) -> dict[str, Any]:
         "to_run": [{"kind": one.kind, "digest": one.digest, "title": one.title} for one in todo],
         "test_items": test,
         "smallest_gap": resolvable_gap(test) if test else None,
+        "dropped": known.dropped,
         "data_checked": known.test_items is not None,
         "notes": [*known.data_notes, *known.warnings],
     }
@@ -85,6 +86,9 @@ def forecast_text(found: dict[str, Any]) -> str:
             f"{found['test_items']} test items resolve a gap (ceiling - weak) of about {found['smallest_gap']:.3f} in "
             "accuracy (95 %, both models near 0.8, errors taken as independent)"
         )
+    dropped = [f"{number:,} {reason.replace('_', ' ')}" for reason, number in found["dropped"].items() if number]
+    if dropped:
+        lines.append(f"items left out of the data: {', '.join(dropped)}")
     if not found["data_checked"]:
         lines.append("the data are too large, or too far away, to be read for a plan: they are checked when it is run")
     return "\n".join([*lines, *(f"note: {text}" for text in found["notes"])])

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from trimtab.errors import ExperimentError, ModelError
 from trimtab.experiment import Experiment, Learner
 from trimtab.fit.probe_settings import Probe
 from trimtab.fit.tune_settings import Tune
 from trimtab.methods import Method
+from trimtab.models.source import locate
 from trimtab.objectives.naive import Naive
 from trimtab.stages.compare import Compare, Row
 from trimtab.stages.data import Data
@@ -126,8 +128,22 @@ class _Register:
         return self._position[stage.digest]
 
 
+def _check_models(experiment: Experiment) -> None:
+    """Raise ExperimentError with the place in the file of the first model that is not where the file says."""
+    for side, learners in (("weak", experiment.weak), ("strong", experiment.strong)):
+        for place, learner in enumerate(learners):
+            try:
+                locate(learner.spec)
+            except ModelError as error:
+                raise ExperimentError(f"{side}.{place}.model: {error}") from None
+
+
 def plan(experiment: Experiment) -> Plan:
-    """Return the stages of an experiment; reads file fingerprints, runs nothing."""
+    """Return the stages of an experiment; reads file fingerprints, runs nothing.
+
+    Raises ExperimentError where a model's path does not exist or holds no weights; AssetError where an asset is absent.
+    """
+    _check_models(experiment)
     data = Data(experiment.task, experiment.split.of_pool())
     seeds = [_Seed(experiment, data, seed) for seed in experiment.seeds]
     predictions, labels, models = _Register(), _Register(), _Register()

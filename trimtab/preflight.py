@@ -7,6 +7,7 @@ stage that reads them.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ class Preflight:
 
     test_items: int | None
     """Size of the test split; none where the data were not read."""
+    dropped: Mapping[str, int]
+    """Items that are left out, by reason."""
     data_notes: tuple[str, ...]
     """What the data set says of itself; the report repeats it."""
     warnings: tuple[str, ...]
@@ -57,11 +60,11 @@ def preflight(experiment: Experiment, planned: Plan, store: Store) -> Preflight:
         prompt, notes = items.prompt, items.notes
     else:
         prompt = experiment.task.prompt if isinstance(experiment.task, File | Hub) else None
-        return Preflight(None, (), _bare(experiment, prompt))
+        return Preflight(None, {}, (), _bare(experiment, prompt))
     for split, seed in zip(planned.compare.splits, experiment.seeds, strict=True):
         if not store.has(split.kind, split.digest):
             draw(pool, experiment.split, seed)
-    return Preflight(len(pool.test), notes, _bare(experiment, prompt))
+    return Preflight(len(pool.test), dict(pool.dropped), notes, _bare(experiment, prompt))
 
 
 def _stored_pool(folder: Path) -> Pool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,24 +76,10 @@ class Results:
         return Path(path)
 
     def export(self, folder: str | Path, store: Store | None = None) -> list[Path]:
-        """Copy every row's predictions and labels as parquet into `folder`, named by row, role and seed."""
-        store = store or Store.open(self.data.get("store"))
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        written: dict[Path, None] = {}
-        for row in self.rows:
-            for one in row["per_seed"]:
-                parts = {**one["predictions"], **one["labels"]}
-                for role, digest in parts.items():
-                    kind = "label" if role.endswith("labels") else "predict"
-                    source = store.folder(kind, digest) / (
-                        "labels.parquet" if kind == "label" else "predictions.parquet"
-                    )
-                    path = target / f"{row['weak']}-{row['strong']}-{row['method']}-{role}-seed{one['seed']}.parquet"
-                    if path not in written:
-                        shutil.copyfile(source, path)
-                        written[path] = None
-        return list(written)
+        """Write every row's predictions and labels as parquet into `folder`, with class names and ground truth."""
+        from trimtab.export import export
+
+        return export(self.data, Path(folder), store or Store.open(self.data.get("store")))
 
 
 def _asked(wanted: Mapping[str, str]) -> str:

@@ -15,6 +15,7 @@ from trimtab.experiment import Experiment
 from trimtab.models.precision import device_class
 from trimtab.plan import Plan, plan
 from trimtab.preflight import preflight
+from trimtab.report import write_report
 from trimtab.results import Results
 from trimtab.store import Store, write_json
 
@@ -45,10 +46,10 @@ def run(
 
 
 def write_run(results: Results, folder: Path) -> None:
-    """Write a run's folder: results.json and report.html."""
+    """Write a run's folder: results.json, report.html, and the figures in it so that they are drawn once."""
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "results.json", results.data)
-    results.report(folder / "report.html")
+    write_report(dict(results.data), folder / "report.html", notebook=folder / "figures.json")
 
 
 def _assemble(

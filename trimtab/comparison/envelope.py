@@ -8,6 +8,7 @@ from typing import Any
 
 from trimtab.comparison.examples import examples
 from trimtab.comparison.measured import Measured, terciles
+from trimtab.comparison.one_class import one_class_warnings
 from trimtab.comparison.remarks import control_remarks, missing_controls, split_warnings, warnings
 from trimtab.comparison.row import Row
 from trimtab.comparison.rows import adjust_for_methods, gap_recovered, row_json
@@ -37,6 +38,16 @@ class Description:
             found[key] = {"model": model, "fit": fit, **facts.get("description", {})}
             found[key]["truncated"] = self._truncated(key, rows)
             found[key]["strengths"] = sorted({one["strength"] for one in self._fits(key, rows) if "strength" in one})
+        return found
+
+    def refused(self, rows: Sequence[Row]) -> dict[str, str]:
+        """Return why a row has no predictions, by the keys of the rows that have none."""
+        found = {}
+        for row in rows:
+            for position in row.student_predictions:
+                reason = self.facts[f"predictions.{position}"].get("refused")
+                if reason:
+                    found[row.key] = reason
         return found
 
     def fits(self, rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
@@ -84,6 +95,8 @@ def envelope(
     progress: Progress,
 ) -> dict[str, Any]:
     """Return the content of results.json that does not depend on the run that made it."""
+    refused = description.refused(rows)
+    rows = [row for row in rows if row.key not in refused]
     found = _all_rows(measured, rows, metrics, progress)
     _point_to_artifacts(found, rows, digests)
     data = description.facts["data"]
@@ -107,8 +120,9 @@ def envelope(
         "controls": remarks,
         "control_sentence": " ".join(_of_pair(one, models, len(remarks)) for one in remarks) or None,
         "examples": examples(measured, rows, metrics[0]),
-        "warnings": missing_controls(rows, models)
+        "warnings": missing_controls(rows, models, refused)
         + split_warnings(description.splits, measured.gold, data["classes"])
+        + one_class_warnings(measured, rows, data["classes"])
         + warnings(found, metrics[0], description.fits(rows), data["notes"], len(measured.gold), len(measured.seeds)),
     }
 

@@ -112,13 +112,23 @@ def split_warnings(
     return found
 
 
-def missing_controls(rows: Sequence[Row], models: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a warning per strong model whose zero-shot control could not be run."""
+def missing_controls(
+    rows: Sequence[Row], models: Mapping[str, Any], refused: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return a warning per strong model whose zero-shot control could not be run.
+
+    `refused` says why by row key ("w0-s0-zero_shot"); the others have no language head to ask.
+    """
     strong = {row.strong for row in rows if row.control}
     asked = {row.strong for row in rows if row.control == "zero_shot"}
-    text = "no zero-shot control: the weights come without a language head"
+    reasons = {key.split("-")[1]: reason for key, reason in refused.items()}
+    headless = "the weights come without a language head"
     return [
-        {"code": "no_zero_shot", "row": key, "text": f"{models[key]['model']}: {text}."}
+        {
+            "code": "no_zero_shot",
+            "row": key,
+            "text": f"{models[key]['model']}: no zero-shot control: {reasons.get(key, headless)}.",
+        }
         for key in sorted(strong - asked)
     ]
 

@@ -31,6 +31,24 @@ def attempt(job: Job, store: Store, tell: Tell) -> None:
         tell(Finished(_attempt_one(stage, store, tell)))
 
 
+def thinned(tell: Tell, every_s: float) -> Tell:
+    """Return a `tell` that passes on progress at most every so many seconds, and everything else at once.
+
+    The last word on a stage's progress, done = total, always passes.
+    """
+    told_s = float("-inf")
+
+    def some(event: Event) -> None:
+        nonlocal told_s
+        if isinstance(event, Advanced) and event.done < event.total:
+            if time.monotonic() - told_s < every_s:
+                return
+            told_s = time.monotonic()
+        tell(event)
+
+    return some
+
+
 def _attempt_one(stage: Stage, store: Store, tell: Tell) -> StageReport:
     def progress(done: int, total: int, *, tokens: int = 0) -> None:
         tell(Advanced(stage.digest, done, total, tokens))

@@ -14,8 +14,8 @@ from typing import Any
 
 from trimtab.components import module_from_file, user_files
 from trimtab.errors import TrimtabError
-from trimtab.executors.attempt import attempt
-from trimtab.executors.crew import Advanced, Crew, Died, Event, Finished, Job
+from trimtab.executors.attempt import attempt, thinned
+from trimtab.executors.crew import Crew, Died, Event, Finished, Job
 from trimtab.executors.drive import drive
 from trimtab.executors.monitor import Monitor, StageReport
 from trimtab.executors.needs import Needs
@@ -198,21 +198,15 @@ def _perform(boxed: list[Any], place: str, files: Sequence[Path], mailbox: Any) 
         module_from_file(path)
     job: Job = ray.get(boxed[0])
     reports: list[StageReport] = []
-    told_s = float("-inf")
 
     def tell(event: Event) -> None:
-        nonlocal told_s
         if isinstance(event, Finished):
             reports.append(event.report)
             if len(job) == 1:  # the task's own end says it as soon
                 return
-        if isinstance(event, Advanced) and event.done < event.total:
-            if time.monotonic() - told_s < _TELL_EVERY_S:
-                return
-            told_s = time.monotonic()
         mailbox.put.remote(event)
 
-    attempt(job, Store.open(place), tell)
+    attempt(job, Store.open(place), thinned(tell, _TELL_EVERY_S))
     return reports
 
 

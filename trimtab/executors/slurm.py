@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from trimtab.components import module_from_file, user_files
 from trimtab.errors import UsageError
-from trimtab.executors.attempt import attempt
+from trimtab.executors.attempt import attempt, thinned
 from trimtab.executors.crew import Advanced, Crew, Died, Event, Finished, Job
 from trimtab.executors.drive import drive
 from trimtab.executors.monitor import Monitor, StageReport
@@ -163,17 +163,14 @@ class Batch:
             module_from_file(path)
         job: Job = cloudpickle.loads(self.stages)
         reports: list[StageReport] = []
-        told_s = float("-inf")
 
         def tell(event: Event) -> None:
-            nonlocal told_s
             if isinstance(event, Finished):
                 reports.append(event.report)
-            elif isinstance(event, Advanced) and time.monotonic() - told_s > _TELL_EVERY_S:
-                told_s = time.monotonic()
+            elif isinstance(event, Advanced):
                 write_json(self.word, vars(event))
 
-        attempt(job, Store.open(self.place), tell)
+        attempt(job, Store.open(self.place), thinned(tell, _TELL_EVERY_S))
         return reports
 
     def checkpoint(self) -> Any:

@@ -91,23 +91,28 @@ def mean_interval(scores: Scores, resample: Resample, level: float = LEVEL) -> I
         share = seed_share(scores)
         low, high = percentiles(seed_mean_draws(scores, resample, share, level), level)
     low, high = (float(np.clip(end, *scores.bounds)) for end in (low, high))
-    low, high = _away_from_bound(low, high, scores.bounds, resample.n_groups, level)
+    low, high = _with_width(low, high, scores.bounds, resample.n_groups, level)
     reason = " ".join(filter(None, (_few_seeds(scores), draws_left_out(scores)))) or None
     return Interval(mean, low, high, level, method, reason)
 
 
-def _away_from_bound(
+def _with_width(
     low: float, high: float, bounds: tuple[float, float], n_groups: int, level: float
 ) -> tuple[float, float]:
-    """Give an interval without width at the best or worst possible value the width of an exact binomial one.
+    """Give an interval without width that of an exact binomial one: what no item showed may still be there.
 
     Where n of n answers are right, no draw holds a wrong one; but a share of ((1 - level) / 2)^(1/n) would still
     give n right ones with probability (1 - level) / 2 (Clopper & Pearson 1934, https://doi.org/10.1093/biomet/26.4.404).
+    Where two models agree on n of n items, as large a share of all items may divide them, either way; each moves
+    their difference, which spans twice the range of a score, by at most half its range.
     """
-    if low != high or low not in bounds:
+    span = bounds[1] - bounds[0]
+    if low != high or not np.isfinite(span):
         return low, high
-    width = (bounds[1] - bounds[0]) * (1 - ((1 - level) / 2) ** (1 / n_groups))
-    return (low, low + width) if low == bounds[0] else (high - width, high)
+    unseen = 1 - ((1 - level) / 2) ** (1 / n_groups)
+    if low in bounds:
+        return (low, low + span * unseen) if low == bounds[0] else (high - span * unseen, high)
+    return max(bounds[0], low - span / 2 * unseen), min(bounds[1], high + span / 2 * unseen)
 
 
 def difference_interval(a: Scores, b: Scores, resample: Resample, level: float = LEVEL) -> Interval:

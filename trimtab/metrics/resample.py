@@ -67,7 +67,8 @@ class Scores:
                 f"scores of {self.draws.shape} and {other.draws.shape} (draws, seeds) cannot be compared; "
                 "make both with the same resample"
             )
-        return Scores(self.point - other.point, self.draws - other.draws)
+        bounds = self.bounds[0] - other.bounds[1], self.bounds[1] - other.bounds[0]
+        return Scores(self.point - other.point, self.draws - other.draws, bounds)
 
     def times(self, factor: float) -> Scores:
         """Return the scores multiplied by a number."""

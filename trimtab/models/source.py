@@ -70,18 +70,24 @@ def _from_folder(folder: Path) -> Source:
         if len(quantised) == 1:
             return Source("gguf", str(folder), quantised[0])
         if quantised:
-            raise ModelError(f"{folder} holds {len(quantised)} GGUF files; name the one to load: {quantised}")
+            raise ModelError(f"{folder} holds {len(quantised)} GGUF files; name the one to load: {_some(quantised)}")
         if suffixes & _PICKLE_SUFFIXES:
             raise ModelError(
                 f"{folder} holds pickled weights only, which can run code when they are opened and are never "
                 "read; convert them to safetensors where you trust them: "
                 "AutoModel.from_pretrained(...).save_pretrained(...)"
             )
-        raise ModelError(f"{folder} holds no weights: wanted *.safetensors or one *.gguf, found {names or 'nothing'}")
+        raise ModelError(f"{folder} holds no weights: wanted *.safetensors or one *.gguf, found {_some(names)}")
     if "config.json" not in names:
         adapter = " (it is an adapter: name the folder of the whole model)" if "adapter_config.json" in names else ""
         raise ModelError(f"{folder} has weights but no config.json{adapter}; save model and config together")
     return Source("folder", str(folder))
+
+
+def _some(names: list[str], most: int = 6) -> str:
+    """Return some of a folder's file names."""
+    rest = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return (", ".join(names[:most]) or "nothing") + rest
 
 
 def fingerprint(spec: ModelSpec) -> str:

@@ -30,6 +30,10 @@ _LOGITS_BYTES = 2**28
 _CHECKED_TEXTS = 4
 
 
+class IndistinctNamesError(UsageError):
+    """Class names that a tokenizer writes as the same tokens, or as none."""
+
+
 @dataclass(frozen=True)
 class ZeroShot:
     """Class probabilities without training, and what they took."""
@@ -49,7 +53,7 @@ def zero_shot(
     A space is set before each name unless the template ends in white space; names of several tokens count as
     the sum of their log-probabilities.
 
-    Raises ModelError where the model is not causal; UsageError where two classes have the same tokens.
+    Raises ModelError where the model is not causal; IndistinctNamesError where two classes have the same tokens.
     """
     source = locate(spec)
     config = load_config(source, spec.trust_remote_code)
@@ -116,7 +120,9 @@ def _answer_tokens(tokenizer: Any, answers: Sequence[str], template: str) -> lis
     space = "" if template[-1:].isspace() else " "
     words = [tokenizer(space + answer, add_special_tokens=False)["input_ids"] for answer in answers]
     if not all(words) or len({tuple(word) for word in words}) < len(words):
-        raise UsageError(f"the class names {list(answers)} do not give different, non-empty tokens; rename the classes")
+        raise IndistinctNamesError(
+            f"the class names {list(answers)} do not give different, non-empty tokens; rename the classes"
+        )
     return words
 
 

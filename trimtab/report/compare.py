@@ -79,11 +79,15 @@ def remarks(results_a: Results, results_b: Results) -> list[str]:
     return said
 
 
-def compare_table(results_a: Results, results_b: Results) -> str:
-    """Return the comparison as aligned text: student score and PGR of both runs and their difference, B minus A."""
+def compare_table(results_a: Results, results_b: Results, *, everything: bool = False) -> str:
+    """Return the comparison as aligned text: student score and PGR of both runs and their difference, B minus A.
+
+    The main metric of A on the whole test split; with `everything`, also the other metrics and the slices.
+    """
     compared = compare_rows(results_a, results_b)
     head = ("row", "score A", "score B", "B - A", "PGR A", "PGR B", "B - A")
-    body = [head, *(_printed(row) for row in compared["rows"])]
+    shown = compared["rows"] if everything else _main(compared["rows"])
+    body = [head, *(_printed(row) for row in shown)]
     widths = [max(len(row[column]) for row in body) for column in range(len(head))]
     printed = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in body]
     printed.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
@@ -93,8 +97,15 @@ def compare_table(results_a: Results, results_b: Results) -> str:
         if compared[field]
     ]
     names = f"A = {printable(compared['a'])}, B = {printable(compared['b'])}. Differences are B minus A."
-    said = [line for text in (names, *compared["remarks"], *only) for line in textwrap.wrap(text, 100)]
+    rest = len(compared["rows"]) - len(shown)
+    more = [f"{rest} rows of other metrics and slices are not shown (--all)."] if rest else []
+    said = [line for text in (names, *compared["remarks"], *only, *more) for line in textwrap.wrap(text, 100)]
     return "\n".join([*printed, "", *said])
+
+
+def _main(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of the first metric on the whole test split."""
+    return [row for row in rows if row["metric"] == rows[0]["metric"] and row["slice"] is None]
 
 
 def _printed(row: dict[str, Any]) -> tuple[str, ...]:
@@ -111,6 +122,8 @@ def _printed(row: dict[str, Any]) -> tuple[str, ...]:
 def _compared(a: Row, b: Row) -> dict[str, Any]:
     return {
         "key": a["key"],
+        "metric": a.get("metric"),
+        "slice": a.get("slice"),
         "name": ", ".join(filter(None, [row_name(a), metric_name(str(a.get("metric"))), slice_name(a.get("slice"))])),
         "score": _sides(a.get("student"), b.get("student"), "mean"),
         "pgr": _sides(a.get("pgr"), b.get("pgr"), "value"),

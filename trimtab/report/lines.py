@@ -13,6 +13,10 @@ from trimtab.report.untrusted import printable
 Kind = Literal["weak", "method", "ceiling", "control"]
 
 NOTHING = Value()
+HOLM_NOTE = (
+    "Holm p is about the models trained here (McNemar's exact test per seed); the interval is also about other seeds, "
+    "so one may show a difference and the other not."
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ def notes(results: Results, group: Group, shown: list[Line]) -> list[str]:
         for text in filter(None, texts):
             said.setdefault(printable(text, 400), []).append(line.name)
     metric = METRICS[group.metric].note if group.metric in METRICS else None
-    return [f"{_who(names, shown)}: {text}" for text, names in said.items()] + ([metric] if metric else [])
+    general = [metric, HOLM_NOTE if any(line.p for line in shown) else None]
+    return [f"{_who(names, shown)}: {text}" for text, names in said.items()] + [text for text in general if text]
 
 
 def said_of_all(shown: list[Line]) -> str:

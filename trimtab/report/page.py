@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING, Any
 from trimtab.comparison.controls import CONTROLS
 from trimtab.report import cost, findings, provenance
 from trimtab.report.answer import answer, control_sentences
-from trimtab.report.figure_style import inline_svg
-from trimtab.report.figures import (
-    Drawing,
-    agreement_figures,
-    calibration_figures,
-    score_figures,
-    size_figure,
-)
+from trimtab.report.drawn import Figures, drawn_figures
 from trimtab.report.groups import Results, main_groups
 from trimtab.report.numbers import INTERVALS, STATUSES
 from trimtab.report.untrusted import printable
@@ -35,11 +28,14 @@ TRUTHS = {
 }
 
 
-def write_report(results: Results, out: Path) -> Path:
-    """Write the report of `results` to `out` and return it; a reader never meets half a page."""
-    text = render(results)
+def write_report(results: Results, out: Path, notebook: Path | None = None) -> Path:
+    """Write the report of `results` to `out` and return it; a reader never meets half a page.
+
+    With `notebook`, figures are remembered there and not drawn again for the same results.
+    """
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
+    text = render(results, drawn_figures(results, notebook))
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(text, "utf-8")
@@ -49,14 +45,14 @@ def write_report(results: Results, out: Path) -> Path:
     return out
 
 
-def render(results: Results) -> str:
-    """Return the page as text; the same results give the same text."""
+def render(results: Results, figures: Figures | None = None) -> str:
+    """Return the page as text; the same results give the same text. Without `figures`, they are drawn."""
     style = (FOLDER / "page.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     return (
         _environment()
         .get_template("page.html.jinja")
-        .render(style=style, style_hash=f"sha256-{digest}", **_content(results))
+        .render(style=style, style_hash=f"sha256-{digest}", **_content(results, figures or drawn_figures(results)))
     )
 
 
@@ -72,12 +68,12 @@ def _environment() -> Environment:
     )
 
 
-def _content(results: Results) -> dict[str, Any]:
+def _content(results: Results, figures: Figures) -> dict[str, Any]:
     """Return everything that the template shows, by the part of the page that shows it."""
     return {
         **_opening(results),
         **_comparison(results),
-        **_figures(results),
+        **_figures(figures),
         **_provenance(results),
         **_reading(results),
     }
@@ -110,22 +106,11 @@ def _comparison(results: Results) -> dict[str, Any]:
     }
 
 
-def _figures(results: Results) -> dict[str, Any]:
-    size = size_figure(results)
-    return {
-        "score_figures": [_drawn(one) for one in score_figures(results)],
-        "size_figure": _drawn(size) if size else None,
-        "agreement_figures": [_drawn(one) for one in agreement_figures(results)],
-        "calibration_figures": [_drawn(one) for one in calibration_figures(results)],
-    }
-
-
-def _drawn(drawing: Drawing) -> dict[str, Any]:
+def _figures(figures: Figures) -> dict[str, Any]:
     from markupsafe import Markup
 
     # The only markup that is not escaped by the template: drawn by us, its texts escaped by the XML writer.
-    svg = Markup(inline_svg(drawing.figure, drawing.description, drawing.name))
-    return {"svg": svg, "caption": drawing.caption, "small": drawing.name.startswith("calibration")}
+    return {part: [one | {"svg": Markup(one["svg"])} for one in drawn] for part, drawn in figures.items()}
 
 
 def _provenance(results: Results) -> dict[str, Any]:

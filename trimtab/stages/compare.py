@@ -55,8 +55,8 @@ class Compare(Stage):
         from trimtab.comparison.envelope import Description, envelope
         from trimtab.store import facts_of, write_json
 
-        measured = self._measured(inputs)
         facts = {name: facts_of(folder) for name, folder in inputs.items()}
+        measured = self._measured(inputs, facts)
         description = Description(self.learners, self.embedded, self._splits(inputs), facts)
         results = envelope(measured, self.rows, self.metrics, description, self._digests(), progress)
         write_json(out / "results.json", results)
@@ -69,8 +69,8 @@ class Compare(Stage):
             "labels": [one.digest for one in self.labels],
         }
 
-    def _measured(self, inputs: Mapping[str, Path]) -> Any:
-        """Read every prediction and label, aligned on the test items."""
+    def _measured(self, inputs: Mapping[str, Path], facts: Mapping[str, dict[str, Any]]) -> Any:
+        """Read every prediction and label, aligned on the test items; of a refused prediction nothing is a number."""
         import numpy as np
 
         from trimtab.comparison.measured import Measured, shared_resample
@@ -82,7 +82,13 @@ class Compare(Stage):
         related = items["related"].to_numpy()[test]
         gold = read_table(inputs["data"] / "gold.parquet")["gold"].to_numpy()
         test_ids = tuple(ids[i] for i in test)
-        tables = [read_predictions(inputs[f"predictions.{i}"]).of_split("test") for i in range(len(self.predictions))]
+
+        def predicted(name: str) -> Any:
+            if "refused" in facts[name]:
+                return np.full((len(test_ids), len(facts["data"]["classes"])), np.nan)
+            table = read_predictions(inputs[name]).of_split("test")
+            return table.probabilities[rows_of(table.ids, test_ids)]
+
         known: dict[str, int] = {}
         for i in range(len(self.transfer_gold)):
             table = read_labels(inputs[f"transfer_gold.{i}"])
@@ -94,7 +100,7 @@ class Compare(Stage):
             gold=np.asarray(gold)[test],
             slices={name.removeprefix("slice:"): values for name, values in slices.items()},
             seeds=self.seeds,
-            predictions=tuple(one.probabilities[rows_of(one.ids, test_ids)] for one in tables),
+            predictions=tuple(predicted(f"predictions.{i}") for i in range(len(self.predictions))),
             labels=tuple(read_labels(inputs[f"labels.{i}"]) for i in range(len(self.labels))),
             transfer_gold=known,
             resample=shared_resample(related, len(self.seeds), DRAWS),

@@ -116,7 +116,18 @@ class PredictZeroShot(Stage):
         return reading_bytes(self.spec)
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
-        """Write `predictions.parquet`, test items only."""
+        """Write `predictions.parquet`, test items only; where the class names cannot be told apart, say so instead.
+
+        A control that cannot be asked must not cost the user the rest of the study.
+        """
+        from trimtab.models.zero_shot import IndistinctNamesError
+
+        try:
+            return self._asked(inputs, out, progress)
+        except IndistinctNamesError as error:
+            return {"items": 0, "model": self.spec.model, "refused": str(error)}
+
+    def _asked(self, inputs: Mapping[str, Path], out: Path, progress: Progress) -> dict[str, Any]:
         from trimtab.models.zero_shot import zero_shot, zero_shot_from_states
         from trimtab.stages.tables import Predictions, read_table, strings, write_predictions
 
