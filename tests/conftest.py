@@ -1,14 +1,22 @@
-"""What every test may rely on: a home of its own."""
+"""What every test may rely on: a home of its own, and Ctrl-C that interrupts."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from trimtab.home import home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_interrupts() -> None:
+    """Undo what a shell does to a command that it starts in the background: it and all its children ignore Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -26,6 +26,7 @@ from tiny_study import study
 from toy_stages import Listening
 
 from trimtab.errors import UsageError
+from trimtab.executors import ray_cluster
 from trimtab.executors.local import run_stages
 from trimtab.executors.ray_cluster import THREAD_VARIABLES, connect
 from trimtab.executors.ray_settings import RaySettings
@@ -145,6 +146,9 @@ class Nodes:
 
     def __init__(self, stack: ExitStack, temporary: Path) -> None:
         self._stack, self._temporary = stack, temporary
+        # Ray's nodes do not come up from a path with a space in it
+        (temporary / "environment").symlink_to(sys.prefix)
+        self._python = temporary / "environment" / "bin" / "python"
         mark = uuid4().hex[:6]
         self.names = (f"tt{mark}a", f"tt{mark}b")
         self.addresses = ("10.231.77.1", "10.231.77.2")
@@ -174,8 +178,8 @@ class Nodes:
         own = ["--head", "--port=6379", "--include-dashboard=false", f"--system-config={json.dumps(NOTICES_FAST)}",
                f"--temp-dir={self._temporary}"]  # fmt: skip
         join = [f"--address={self.addresses[0]}:6379"]
-        command = [*self.inside(which), sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1",
-                   "--memory=3000000000", "--object-store-memory=100000000", "--disable-usage-stats",
+        command = [*self.inside(which), str(self._python), "-m", "ray.scripts.scripts", "start", "--block",
+                   "--num-cpus=1", "--memory=3000000000", "--object-store-memory=100000000", "--disable-usage-stats",
                    f"--node-ip-address={self.addresses[which]}", *(own if which == 0 else join)]  # fmt: skip
         with (self._temporary / f"node{which}.log").open("w") as log:
             process = subprocess.Popen(
@@ -267,3 +271,11 @@ def test_a_node_lost_in_the_middle_costs_the_rest_of_its_stage(nodes: Nodes, tmp
     local = Store.open(tmp_path / "local")
     run_stages([Steps(1), Steps(2)], local, 2, Listening())
     assert files_in(store, stages) == files_in(local, stages)
+
+
+def test_a_path_with_a_space_reaches_the_shell_that_starts_workers_in_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/a folder/bin/python")
+    assert ray_cluster._quiet(1, ours=True)["runtime_env"]["py_executable"] == "'/a folder/bin/python'"
+    assert "py_executable" not in ray_cluster._quiet(1, ours=False)["runtime_env"], "nodes have Pythons of their own"
+    monkeypatch.setattr(sys, "executable", "/folder/bin/python")
+    assert "py_executable" not in ray_cluster._quiet(1, ours=True)["runtime_env"]

@@ -22,6 +22,10 @@ from trimtab.stages.label import LabelFlipped, LabelGold, LabelModel, LabelStepp
 from trimtab.stages.predict import PredictProbe, PredictTuned, PredictZeroShot
 from trimtab.stages.prefix import Prefix
 from trimtab.stages.stage import Stage
+from trimtab.stages.streamed.data import StreamedData
+from trimtab.stages.streamed.embed import StreamedEmbed
+from trimtab.stages.streamed.label import StreamedLabelModel, StreamedLabelStepped
+from trimtab.stages.streamed.predict import StreamedPredictProbe, StreamedPredictZeroShot
 from trimtab.stages.train import TrainTune
 
 RECORD = Path(__file__).with_suffix(".json")
@@ -42,6 +46,14 @@ CODE: dict[type[Stage], tuple[str, ...]] = {
     PredictProbe: ("trimtab.fit.probe",),
     LabelModel: ("trimtab.stages.label",),
     LabelStepped: ("trimtab.stages.label",),
+    StreamedData: ("trimtab.tasks.stream", "trimtab.tasks.streamed", "trimtab.tasks.duplicates",
+                   "trimtab.stages.streamed.data"),
+    StreamedEmbed: (*READ, "trimtab.models.activations", "trimtab.stages.streamed.embed"),
+    StreamedPredictZeroShot: (*READ, "trimtab.models.zero_shot", "trimtab.models.logprobs",
+                              "trimtab.stages.streamed.predict"),
+    StreamedPredictProbe: ("trimtab.fit.probe", "trimtab.stages.streamed.predict"),
+    StreamedLabelModel: ("trimtab.stages.streamed.label",),
+    StreamedLabelStepped: ("trimtab.stages.streamed.label", "trimtab.stages.label"),
 }  # fmt: skip
 
 

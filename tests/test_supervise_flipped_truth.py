@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trimtab.supervise.flipped_truth import confusion_rates, flipped_truth
+from trimtab.supervise.flipped_truth import confusion_counts, confusion_rates, flipped_truth
 from trimtab.supervise.gold import gold_labels, one_hot
 from trimtab.types import Labels
 
@@ -25,7 +25,7 @@ def truth(gold: np.ndarray, classes: int) -> Labels:
 def test_confusion_by_hand():
     """Class 0: three of four right, one called 2. Class 1: both wrong, called 0 and 2. Class 2 does not occur."""
     gold, weak = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 0, 2, 0, 2])
-    assert confusion_rates(gold, weak, 3).tolist() == [[0.75, 0, 0.25], [0.5, 0, 0.5], [0, 0, 1]]
+    assert confusion_rates(confusion_counts(gold, weak, 3)).tolist() == [[0.75, 0, 0.25], [0.5, 0, 0.5], [0, 0, 1]]
 
 
 def test_expected_error_rates_per_class():
@@ -46,10 +46,14 @@ def test_confusion_of_several_classes_is_reproduced_row_by_row():
     gold = rng.integers(0, 4, 3000)
     rows = np.array([[0.7, 0.3, 0, 0], [0.1, 0.5, 0.2, 0.2], [0, 0, 1, 0], [0.25, 0.25, 0.25, 0.25]])
     weak = np.array([rng.choice(4, p=rows[y]) for y in gold])
-    wanted = confusion_rates(gold, weak, 4)
+    wanted = confusion_rates(confusion_counts(gold, weak, 4))
     found = np.mean(
         [
-            confusion_rates(gold, flipped_truth(truth(gold, 4), weak_labels(weak, 4), s).probabilities.argmax(1), 4)
+            confusion_rates(
+                confusion_counts(
+                    gold, flipped_truth(truth(gold, 4), weak_labels(weak, 4), s).probabilities.argmax(1), 4
+                )
+            )
             for s in range(100)
         ],
         axis=0,

@@ -169,5 +169,11 @@ def test_a_run_under_torchrun_is_refused(tmp_path, monkeypatch):
 
 
 def _ranks() -> list[int]:
-    mine = psutil.Process().children(recursive=True)
-    return [one.pid for one in mine if one.is_running() and "trimtab.executors.rank" in " ".join(one.cmdline())]
+    return [one.pid for one in psutil.Process().children(recursive=True) if _is_rank(one)]
+
+
+def _is_rank(process: psutil.Process) -> bool:
+    try:
+        return "trimtab.executors.rank" in " ".join(process.cmdline())
+    except psutil.Error:  # it ended while it was looked at
+        return False

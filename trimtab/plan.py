@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from trimtab.errors import ExperimentError, ModelError
 from trimtab.experiment import Experiment, Learner
@@ -26,13 +27,55 @@ from trimtab.stages.predict import PredictProbe, PredictTuned, PredictZeroShot
 from trimtab.stages.prefix import Prefix
 from trimtab.stages.split import Split
 from trimtab.stages.stage import Stage, order
+from trimtab.stages.streamed.compare import StreamedCompare
+from trimtab.stages.streamed.data import StreamedData
+from trimtab.stages.streamed.embed import StreamedEmbed
+from trimtab.stages.streamed.label import (
+    StreamedLabelFlipped,
+    StreamedLabelGold,
+    StreamedLabelModel,
+    StreamedLabelStepped,
+)
+from trimtab.stages.streamed.predict import StreamedPredictProbe, StreamedPredictZeroShot
+from trimtab.stages.streamed.split import StreamedSplit
+from trimtab.stages.streamed.train import StreamedSelect, StreamedTrainProbe
 from trimtab.stages.train import Select, TrainProbe, TrainTune
+from trimtab.tasks.streamed.batch import StreamedTask
 from trimtab.types import ModelSpec
 
 
 def _same(one: Learner, other: Learner) -> bool:
     """Say whether two learners are the same model read and fitted in the same way, whatever it is called."""
     return one.fit == other.fit and model_identity(one.spec) == model_identity(other.spec)
+
+
+@dataclass(frozen=True)
+class _Kinds:
+    """The stage classes of a study: those that hold a data set in memory, or those that stream it."""
+
+    data: Any
+    split: Any
+    embed: Any
+    gold: Any
+    weak: Any
+    stepped: Any
+    flipped: Any
+    select: Any
+    train: Any
+    predict: Any
+    zero_shot: Any
+    compare: Any
+
+
+_IN_MEMORY = _Kinds(
+    Data, Split, Embed, LabelGold, LabelModel, LabelStepped, LabelFlipped, Select, TrainProbe, PredictProbe,
+    PredictZeroShot, Compare,
+)  # fmt: skip
+_STREAMED = _Kinds(
+    StreamedData, StreamedSplit, StreamedEmbed, StreamedLabelGold, StreamedLabelModel, StreamedLabelStepped,
+    StreamedLabelFlipped, StreamedSelect, StreamedTrainProbe, StreamedPredictProbe, StreamedPredictZeroShot,
+    StreamedCompare,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,28 +105,29 @@ class _Seed:
     """Everything that one seed makes, built on demand."""
 
     experiment: Experiment
-    data: Data
+    kinds: _Kinds
+    data: Stage
     seed: int
 
     @cached_property
-    def split(self) -> Split:
-        return Split(self.data, self.experiment.split, self.seed)
+    def split(self) -> Stage:
+        return self.kinds.split(self.data, self.experiment.split, self.seed)
 
-    def gold(self, part: str) -> LabelGold:
-        return LabelGold(self.data, self.split, part)
+    def gold(self, part: str) -> Stage:
+        return self.kinds.gold(self.data, self.split, part)
 
     def weak(self, learner: Learner) -> _Fitted:
         """The weak supervisor: ground truth of the supervisor split."""
         return self.fitted(learner, Method("naive", Naive()), self.gold("supervisor"), ("transfer", "test"))
 
-    def weak_labels(self, learner: Learner) -> LabelModel:
+    def weak_labels(self, learner: Learner) -> Stage:
         """What the weak supervisor says about the transfer split."""
-        return LabelModel(self.weak(learner).predictions)
+        return self.kinds.weak(self.weak(learner).predictions)
 
     def stepped(self, labels: Stage, method: Method) -> Stage:
         """The labels after the method's steps."""
         for step in method.labels:
-            labels = LabelStepped(labels, step)
+            labels = self.kinds.stepped(labels, step)
         return labels
 
     def fitted(self, learner: Learner, method: Method, labels: Stage, parts: tuple[str, ...] = ("test",)) -> _Fitted:
@@ -98,15 +142,15 @@ class _Seed:
     def _probed(
         self, learner: Learner, fit: Probe, method: Method, labels: Stage, told: Stage, parts: tuple[str, ...]
     ) -> _Fitted:
-        activations = Embed(self.data, learner.spec)
+        activations = self.kinds.embed(self.data, learner.spec)
         by_naive = fit.select == "naive"
         chosen_on, chosen_by = (labels, Naive()) if by_naive else (told, method.objective)
-        selection = Select(self.data, activations, chosen_on, chosen_by, fit, self.seed)
-        model = TrainProbe(self.data, activations, told, selection, method.objective, fit)
-        return _Fitted(model, PredictProbe(self.data, self.split, activations, model, parts))
+        selection = self.kinds.select(self.data, activations, chosen_on, chosen_by, fit, self.seed)
+        model = self.kinds.train(self.data, activations, told, selection, method.objective, fit)
+        return _Fitted(model, self.kinds.predict(self.data, self.split, activations, model, parts))
 
 
-def _prefix(data: Data, spec: ModelSpec, fit: Tune) -> Prefix | None:
+def _prefix(data: Stage, spec: ModelSpec, fit: Tune) -> Prefix | None:
     """What the layers below those that are trained give, once for all fits; none where it is not wanted."""
     if fit.layers is None or not fit.prefix_cache:
         return None
@@ -138,14 +182,32 @@ def _check_models(experiment: Experiment) -> None:
                 raise ExperimentError(f"{side}.{place}.model: {error}") from None
 
 
+def _kinds(experiment: Experiment) -> _Kinds:
+    """Return the stage classes for the task.
+
+    Raises ExperimentError where a streamed task is to be tuned on.
+    """
+    if not isinstance(experiment.task, StreamedTask):
+        return _IN_MEMORY
+    for side, learners in (("weak", experiment.weak), ("strong", experiment.strong)):
+        for place, learner in enumerate(learners):
+            if not isinstance(learner.fit, Probe):
+                raise ExperimentError(
+                    f"{side}.{place}.fit: found {learner.fit.kind}, wanted probe: tuning holds its texts in memory, "
+                    f"which a task of kind {experiment.task.kind} does not; use the task `file` for data that fit"
+                )
+    return _STREAMED
+
+
 def plan(experiment: Experiment) -> Plan:
     """Return the stages of an experiment; reads file fingerprints, runs nothing.
 
     Raises ExperimentError where a model's path does not exist or holds no weights; AssetError where an asset is absent.
     """
     _check_models(experiment)
-    data = Data(experiment.task, experiment.split.of_pool())
-    seeds = [_Seed(experiment, data, seed) for seed in experiment.seeds]
+    kinds = _kinds(experiment)
+    data = kinds.data(experiment.task, experiment.split.of_pool())
+    seeds = [_Seed(experiment, kinds, data, seed) for seed in experiment.seeds]
     predictions, labels, models = _Register(), _Register(), _Register()
     rows: list[Row] = []
     for w, weak in enumerate(experiment.weak):
@@ -155,8 +217,8 @@ def plan(experiment: Experiment) -> Plan:
             rows += pair.controls() if experiment.controls else []
     learners = {f"w{i}": one for i, one in enumerate(experiment.weak)}
     learners |= {f"s{i}": one for i, one in enumerate(experiment.strong)}
-    embeds = {name: Embed(data, one.spec) for name, one in learners.items() if isinstance(one.fit, Probe)}
-    compare = Compare(
+    embeds = {name: kinds.embed(data, one.spec) for name, one in learners.items() if isinstance(one.fit, Probe)}
+    compare = kinds.compare(
         data=data,
         splits=tuple(seed.split for seed in seeds),
         transfer_gold=tuple(seed.gold("transfer") for seed in seeds),
@@ -203,7 +265,7 @@ class _Pair:
         naive = Method("naive", Naive())
 
         def flipped(seed: _Seed) -> Stage:
-            return LabelFlipped(seed.gold("transfer"), seed.weak_labels(self.weak), seed.seed)
+            return seed.kinds.flipped(seed.gold("transfer"), seed.weak_labels(self.weak), seed.seed)
 
         def weak_labels(seed: _Seed) -> Stage:
             return seed.weak_labels(self.weak)
@@ -228,7 +290,8 @@ class _Pair:
         spec = self.strong.spec
         # the last state of the last token is what the language head reads
         shared = isinstance(self.strong.fit, Probe) and spec.layer is None and spec.pooling != "mean"
-        predictions = PredictZeroShot(seed.data, spec, Embed(seed.data, spec) if shared else None)
+        activations = seed.kinds.embed(seed.data, spec) if shared else None
+        predictions = seed.kinds.zero_shot(seed.data, spec, activations)
         return _Fitted(predictions, predictions)
 
     def _fit(self, seed: _Seed, learner: Learner, method: Method, labels: Stage) -> _Fitted:

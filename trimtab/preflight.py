@@ -17,11 +17,14 @@ from trimtab.experiment import Experiment
 from trimtab.models.kind import has_language_head
 from trimtab.models.source import locate
 from trimtab.plan import Plan
+from trimtab.stages.data import Data
+from trimtab.stages.streamed.data import StreamedData
 from trimtab.store import Store, facts_of
 from trimtab.tasks import TASKS
 from trimtab.tasks.file import File
 from trimtab.tasks.hub import Hub
 from trimtab.tasks.splits import Pool, draw
+from trimtab.tasks.streamed.batch import StreamedTask
 from trimtab.types import ModelSpec
 
 LARGE_FILE_BYTES = 1 << 26
@@ -54,12 +57,14 @@ def preflight(experiment: Experiment, planned: Plan, store: Store) -> Preflight:
     if store.has(data.kind, data.digest):
         folder = store.folder(data.kind, data.digest)
         facts = facts_of(folder)
+        if isinstance(data, StreamedData):
+            return Preflight(facts["test"], facts["dropped"], (), _bare(experiment, facts["prompt"]))
         pool, prompt, notes = _stored_pool(folder), facts["prompt"], tuple(facts["notes"])
-    elif _is_soon_read(experiment.task):
+    elif isinstance(data, Data) and _is_soon_read(experiment.task):
         items, pool = data.fixed
         prompt, notes = items.prompt, items.notes
     else:
-        prompt = experiment.task.prompt if isinstance(experiment.task, File | Hub) else None
+        prompt = experiment.task.prompt if isinstance(experiment.task, File | Hub | StreamedTask) else None
         return Preflight(None, {}, (), _bare(experiment, prompt))
     for split, seed in zip(planned.compare.splits, experiment.seeds, strict=True):
         if not store.has(split.kind, split.digest):

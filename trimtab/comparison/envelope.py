@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from trimtab.comparison.examples import examples
-from trimtab.comparison.measured import Measured, terciles
+from trimtab.comparison.measured import terciles
 from trimtab.comparison.one_class import one_class_warnings
 from trimtab.comparison.remarks import control_remarks, missing_controls, split_warnings, warnings
 from trimtab.comparison.row import Row
 from trimtab.comparison.rows import adjust_for_methods, gap_recovered, row_json
+from trimtab.comparison.tested import Tested
 from trimtab.metrics import METRICS
 from trimtab.metrics.aggregate import median_pgr
 from trimtab.metrics.intervals import LEVEL
@@ -87,7 +88,7 @@ class Description:
 
 
 def envelope(
-    measured: Measured,
+    tested: Tested,
     rows: Sequence[Row],
     metrics: Sequence[str],
     description: Description,
@@ -97,33 +98,33 @@ def envelope(
     """Return the content of results.json that does not depend on the run that made it."""
     refused = description.refused(rows)
     rows = [row for row in rows if row.key not in refused]
-    found = _all_rows(measured, rows, metrics, progress)
+    found = _all_rows(tested, rows, metrics, progress)
     _point_to_artifacts(found, rows, digests)
     data = description.facts["data"]
-    remarks = control_remarks(measured, rows, metrics[0])
+    remarks = control_remarks(tested, rows, metrics[0])
     models = description.models(rows)
     return {
         "schema": SCHEMA,
         "study": "generalize",
-        "seeds": list(measured.seeds),
+        "seeds": list(tested.seeds),
         "interval": {
             "level": LEVEL,
-            "method": _method(len(measured.seeds)),
-            "draws": len(measured.resample.item_weights),
+            "method": _method(len(tested.seeds)),
+            "draws": len(tested.resample.item_weights),
         },
         "task": {name: data[name] for name in ("kind", "classes", "notes", "prompt")},
         "splits": description.splits
         | {"dropped": data["dropped"], "truncated": {key: one["truncated"] for key, one in models.items()}},
         "models": models,
         "rows": found,
-        "aggregates": _aggregates(measured, rows, metrics),
+        "aggregates": _aggregates(tested, rows, metrics),
         "controls": remarks,
         "control_sentence": " ".join(_of_pair(one, models, len(remarks)) for one in remarks) or None,
-        "examples": examples(measured, rows, metrics[0]),
+        "examples": examples(tested, rows, metrics[0]),
         "warnings": missing_controls(rows, models, refused)
-        + split_warnings(description.splits, measured.gold, data["classes"])
-        + one_class_warnings(measured, rows, data["classes"])
-        + warnings(found, metrics[0], description.fits(rows), data["notes"], len(measured.gold), len(measured.seeds)),
+        + split_warnings(description.splits, tested.tested_classes, data["classes"])
+        + one_class_warnings(tested, rows, data["classes"])
+        + warnings(found, metrics[0], description.fits(rows), data["notes"], tested.n_test, len(tested.seeds)),
     }
 
 
@@ -139,18 +140,16 @@ def _method(seeds: int) -> str:
     return "crossed" if seeds >= 5 else "crossed_t" if seeds > 1 else "items_only"
 
 
-def _all_rows(
-    measured: Measured, rows: Sequence[Row], metrics: Sequence[str], progress: Progress
-) -> list[dict[str, Any]]:
+def _all_rows(tested: Tested, rows: Sequence[Row], metrics: Sequence[str], progress: Progress) -> list[dict[str, Any]]:
     """Return every row under every metric, then the methods' slices under the main one."""
     naive = {(row.weak, row.strong): row for row in rows if row.method == "naive" and not row.control}
     found = []
     for done, metric in enumerate(metrics):
-        found += [row_json(measured, row, metric, naive.get((row.weak, row.strong)), None) for row in rows]
+        found += [row_json(tested, row, metric, naive.get((row.weak, row.strong)), None) for row in rows]
         progress(done + 1, len(metrics) + 1)
-    for name, values in measured.slices.items():
+    for name, values in tested.slices.items():
         for span, inside in terciles(values):
-            part = measured.part(inside)
+            part = tested.part(inside)
             for row in rows:
                 if not row.control:
                     first = naive.get((row.weak, row.strong))
@@ -176,7 +175,7 @@ def _point_to_artifacts(found: list[dict[str, Any]], rows: Sequence[Row], digest
                 entry["labels"]["labels"] = digests["labels"][row.labels[i]]
 
 
-def _aggregates(measured: Measured, rows: Sequence[Row], metrics: Sequence[str]) -> list[dict[str, Any]]:
+def _aggregates(tested: Tested, rows: Sequence[Row], metrics: Sequence[str]) -> list[dict[str, Any]]:
     """Return the median PGR of each method over all pairs, where there are several."""
     found = []
     methods = dict.fromkeys(row.method for row in rows if not row.control)
@@ -184,7 +183,7 @@ def _aggregates(measured: Measured, rows: Sequence[Row], metrics: Sequence[str])
         for method in methods:
             pairs = [row for row in rows if row.method == method and not row.control]
             if len(pairs) > 1:
-                median = median_pgr([gap_recovered(measured, row, metric) for row in pairs]).to_json()
+                median = median_pgr([gap_recovered(tested, row, metric) for row in pairs]).to_json()
                 counts = {name: median.pop(name) for name in ("n_ok", "n_imprecise", "n_no_gap", "n_other")}
                 found.append({"over": "pairs", "method": method, "metric": metric, "median_pgr": median, **counts})
     return found

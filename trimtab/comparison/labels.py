@@ -8,33 +8,33 @@ from typing import Any
 import numpy as np
 
 from trimtab.comparison.controls import CONTROLS
-from trimtab.comparison.measured import Measured
 from trimtab.comparison.row import Row
+from trimtab.comparison.tested import Tested
 from trimtab.metrics.intervals import LEVEL, Interval, critical_values
-from trimtab.types import Labels, Truth, most_truth
+from trimtab.types import Truth, most_truth
 
 
-def truth_of(measured: Measured, row: Row) -> Truth:
+def truth_of(tested: Tested, row: Row) -> Truth:
     """Return the most ground truth in a row: what its method declares, or what its labels say if that is more."""
-    return most_truth([row.truth, *(measured.labels[i].truth for i in row.labels)])
+    return most_truth([row.truth, *(tested.told(i).truth for i in row.labels)])
 
 
-def labels_json(measured: Measured, row: Row) -> dict[str, Any]:
+def labels_json(tested: Tested, row: Row) -> dict[str, Any]:
     """Return counts (means over seeds) and accuracies of a row's labels.
 
     `weak` are the weak labels that the student was given, before any step; 0 where it was told something else.
     `kept` are the labels with a weight, and `kept_accuracy` is weighted as the student's loss is. `gold` counts the
     items whose ground truth may have gone into them: n of budget(n), every item of an oracle.
     """
-    weak = [measured.labels[i] for i in row.weak_labels] if _told_weak_labels(row) else []
-    told = [measured.labels[i] for i in row.labels]
-    truth = truth_of(measured, row)
+    weak = [tested.told(i) for i in row.weak_labels] if _told_weak_labels(row) else []
+    told = [tested.told(i) for i in row.labels]
+    truth = truth_of(tested, row)
     return {
-        "weak": _mean_count([len(one.ids) for one in weak]),
-        "kept": _mean_count([int((one.weights > 0).sum()) for one in told]),
-        "gold": _mean_count([gold_items(truth, len(one.ids)) for one in told]),
-        "weak_accuracy": over_seeds([accuracy(measured, one, weighted=False) for one in weak]) if weak else None,
-        "kept_accuracy": over_seeds([accuracy(measured, one) for one in told]) if told else None,
+        "weak": _mean_count([one.items for one in weak]),
+        "kept": _mean_count([one.kept for one in told]),
+        "gold": _mean_count([gold_items(truth, one.items) for one in told]),
+        "weak_accuracy": over_seeds([one.accuracy for one in weak]) if weak else None,
+        "kept_accuracy": over_seeds([one.kept_accuracy for one in told]) if told else None,
     }
 
 
@@ -48,13 +48,6 @@ def gold_items(truth: Truth, items: int) -> int:
     if budget:
         return min(items, int(budget[1]))
     return items if truth == "oracle" else 0
-
-
-def accuracy(measured: Measured, labels: Labels, *, weighted: bool = True) -> float:
-    """Return the share of labels whose most probable class is true, in [0, 1], each counted by its weight."""
-    gold = np.array([measured.transfer_gold[one] for one in labels.ids])
-    right = labels.probabilities.argmax(1) == gold
-    return float(np.average(right, weights=labels.weights if weighted else None))
 
 
 def over_seeds(values: list[float]) -> dict[str, Any]:

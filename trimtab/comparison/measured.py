@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from trimtab.comparison.disagreements import Disagreements
+from trimtab.comparison.tested import Models, Told
 from trimtab.metrics import METRICS
+from trimtab.metrics.accuracy import correct
+from trimtab.metrics.agreement import Agreement, agreement
+from trimtab.metrics.calibration import CalibrationBin, calibration_curve
 from trimtab.metrics.intervals import Resample, Scores, resample, score
+from trimtab.metrics.paired import McNemar, mcnemar
 from trimtab.types import Array, Labels
 
 
@@ -38,6 +45,48 @@ class Measured:
         if key not in self._scores:
             self._scores[key] = score(METRICS[metric], self.stacked(models), self.gold, self.resample)
         return self._scores[key]
+
+    @property
+    def n_test(self) -> int:
+        """Number of test items."""
+        return len(self.gold)
+
+    @property
+    def tested_classes(self) -> frozenset[int]:
+        """Classes that some test item has."""
+        return frozenset(np.unique(self.gold).tolist())
+
+    def agreement(self, student: Models, weak: Models) -> Agreement:
+        """Return how often a student answers as its supervisor."""
+        return agreement(self.stacked(student), self.stacked(weak), self.gold, self.resample)
+
+    def mcnemar(self, a: Models, b: Models) -> McNemar:
+        """Return whether two models are right equally often."""
+        right = [correct(self.stacked(models), self.gold) for models in (a, b)]
+        return mcnemar(right[0], right[1])
+
+    def curve(self, models: Models) -> Sequence[CalibrationBin]:
+        """Return the calibration curve of a model over all seeds together."""
+        stacked = self.stacked(models)
+        return calibration_curve(stacked.reshape(-1, stacked.shape[-1]), np.tile(self.gold, len(self.seeds)))
+
+    def answers(self, models: Models) -> list[frozenset[int]]:
+        """Return the classes that each seed's model ever answers."""
+        return [frozenset(np.unique(one.argmax(-1)).tolist()) for one in self.stacked(models)]
+
+    def disagreements(self, weak: int, student: int, most: int) -> list[dict[str, Any]]:
+        """Return the test items on which two models differ most, up to `most` of each kind of right and wrong."""
+        found = Disagreements(most)
+        found.see(self.ids, self.texts, self.gold, self.predictions[weak], self.predictions[student])
+        return found.chosen()
+
+    def told(self, labels: int) -> Told:
+        """Return the counts of one set of labels."""
+        one = self.labels[labels]
+        gold = np.array([self.transfer_gold[name] for name in one.ids])
+        right = one.probabilities.argmax(1) == gold
+        kept = float(np.average(right, weights=one.weights))
+        return Told(len(one.ids), int((one.weights > 0).sum()), float(right.mean()), kept, one.truth)
 
     def stacked(self, models: Sequence[int]) -> Float[Array, "seeds items classes"]:
         """Return the test probabilities of one model per seed."""

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from trimtab.comparison.measured import Measured
 from trimtab.comparison.row import Row
+from trimtab.comparison.tested import Models, Tested
 
 
-def one_class_warnings(measured: Measured, rows: Sequence[Row], classes: Sequence[str]) -> list[dict[str, Any]]:
+def one_class_warnings(tested: Tested, rows: Sequence[Row], classes: Sequence[str]) -> list[dict[str, Any]]:
     """Return a warning per model that predicts a single class on a test split that has several."""
-    if len(np.unique(measured.gold)) < 2:
+    if len(tested.tested_classes) < 2:
         return []
-    named: dict[str, tuple[int, ...]] = {}
+    named: dict[str, Models] = {}
     for row in rows:
         named.setdefault(row.weak, row.weak_predictions)
         named.setdefault(f"{row.strong}-ceiling", row.ceiling_predictions)
         named.setdefault(row.key, row.student_predictions)
     found = []
     for key, models in named.items():
-        answers = [np.unique(one.argmax(-1)) for one in measured.stacked(models)]
-        single = [(seed, int(one[0])) for seed, one in zip(measured.seeds, answers, strict=True) if len(one) == 1]
+        answers = tested.answers(models)
+        single = [(seed, min(one)) for seed, one in zip(tested.seeds, answers, strict=True) if len(one) == 1]
         if single:
             found.append({"code": "one_class", "row": key, "text": _sentence(single, len(answers), classes)})
     return found

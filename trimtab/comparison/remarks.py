@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from jaxtyping import Int
-
 from trimtab.comparison.grid_edge import edge_warnings
-from trimtab.comparison.measured import Measured
 from trimtab.comparison.row import Row
 from trimtab.comparison.rows import gap_recovered
+from trimtab.comparison.tested import Tested
 from trimtab.metrics import METRICS
 from trimtab.metrics.intervals import Interval, difference_interval
 from trimtab.metrics.resolution import resolvable_gap
-from trimtab.types import Array
 
 FEW_TEST_ITEMS = 200
 FEW_SEEDS = 3
 
 
-def control_remarks(measured: Measured, rows: Sequence[Row], metric: str) -> list[dict[str, Any]]:
+def control_remarks(tested: Tested, rows: Sequence[Row], metric: str) -> list[dict[str, Any]]:
     """Return one sentence per pair: is the naive student better than noise averaging alone explains?"""
     remarks = []
     naive = {(row.weak, row.strong): row for row in rows if row.method == "naive" and not row.control}
@@ -28,20 +25,20 @@ def control_remarks(measured: Measured, rows: Sequence[Row], metric: str) -> lis
         student = naive.get((row.weak, row.strong))
         if row.control != "flipped_truth" or student is None:
             continue
-        ours, theirs = (measured.scores(metric, one.student_predictions) for one in (student, row))
-        difference = difference_interval(ours, theirs, measured.resample)
+        ours, theirs = (tested.scores(metric, one.student_predictions) for one in (student, row))
+        difference = difference_interval(ours, theirs, tested.resample)
         scores = (
             f"Naive reaches {METRICS[metric].title} {ours.point.mean():.3f}, "
             f"control (a), the same student on ground truth with random flips, {theirs.point.mean():.3f}"
         )
-        recovered = gap_recovered(measured, student, metric).value is not None
+        recovered = gap_recovered(tested, student, metric).value is not None
         reading = control_reading(difference, recovered, higher_is_better=METRICS[metric].higher_is_better)
         remarks.append(
             {
                 "weak": row.weak,
                 "strong": row.strong,
                 "difference": difference.to_json(),
-                "sentence": f"{scores} ({_span(difference, len(measured.seeds))}): {reading}.",
+                "sentence": f"{scores} ({_span(difference, len(tested.seeds))}): {reading}.",
             }
         )
     return remarks
@@ -91,10 +88,11 @@ def warnings(
     return found + _fit_warnings(fits)
 
 
-def split_warnings(
-    splits: Mapping[str, Any], gold: Int[Array, "items"], classes: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Return what limits the results because of who is in the splits: no redraw by seed, a class that is not tested."""
+def split_warnings(splits: Mapping[str, Any], tested: Collection[int], classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what limits the results because of who is in the splits: no redraw by seed, a class that is not tested.
+
+    `tested` are the numbers of the classes that some test item has.
+    """
     found = []
     drawn = {one["digest"] for one in splits["transfer"]["per_seed"]}
     if len(drawn) == 1 < len(splits["transfer"]["per_seed"]):
@@ -103,7 +101,7 @@ def split_warnings(
             "initialisation only, and the intervals do not say what another choice of training items would change."
         )
         found.append({"code": "fixed_splits", "row": None, "text": text})
-    absent = [name for number, name in enumerate(classes) if not (gold == number).any()]
+    absent = [name for number, name in enumerate(classes) if number not in tested]
     if absent:
         text = (
             f"The test split has no item of class {', '.join(absent)}: nothing is known of how well it is told apart."

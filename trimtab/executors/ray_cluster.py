@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
+import sys
 from types import ModuleType
 
 from trimtab.errors import UsageError
@@ -48,22 +50,25 @@ def connect(settings: RaySettings, todo: int) -> tuple[int, bool]:
             object_store_memory=settings.object_store_bytes,
             _memory=settings.memory_bytes,
             include_dashboard=False,
-            **_quiet(cpus),
+            **_quiet(cpus, ours=True),
         )
         return cpus, True
     cpus = settings.cpus or 1
     _knock(settings.address, settings.connect_s)
     try:
-        ray.init(address=settings.address, **_quiet(cpus))
+        ray.init(address=settings.address, **_quiet(cpus, ours=False))
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise _unreachable(settings.address, error) from None
     return cpus, True
 
 
-def _quiet(cpus: int) -> dict[str, object]:
+def _quiet(cpus: int, *, ours: bool) -> dict[str, object]:
     """Return what every connection is told: threads are fixed before a worker loads anything; logs stay in Ray's."""
-    threads = {name: os.environ.get(name, str(cpus)) for name in THREAD_VARIABLES}
-    return {"runtime_env": {"env_vars": threads}, "log_to_driver": False, "logging_level": "ERROR"}
+    told: dict[str, object] = {"env_vars": {name: os.environ.get(name, str(cpus)) for name in THREAD_VARIABLES}}
+    if ours and shlex.quote(sys.executable) != sys.executable:
+        # Ray hands Python's path to a shell as it is: with a space in it, no worker would ever start
+        told["py_executable"] = shlex.quote(sys.executable)
+    return {"runtime_env": told, "log_to_driver": False, "logging_level": "ERROR"}
 
 
 def _knock(address: str, seconds: float) -> None:

@@ -95,7 +95,7 @@ def _by_activations(standard: Tensor, shares: Tensor) -> tuple[Tensor, Tensor, t
     """Return the moments, the items in the basis, and the factors of the basis."""
     rooted = shares.sqrt().unsqueeze(1) * standard
     moments, basis = torch.linalg.eigh(rooted.T @ rooted)
-    used = _carrying(moments)
+    used = carrying(moments)
     basis = basis[:, used].contiguous()
     return moments[used], standard @ basis, (basis,)
 
@@ -105,12 +105,12 @@ def _by_items(standard: Tensor, shares: Tensor) -> tuple[Tensor, Tensor, tuple[T
     root = shares.sqrt().unsqueeze(1)
     rooted = root * standard
     moments, vectors = torch.linalg.eigh(rooted @ rooted.T)
-    used = _carrying(moments)
+    used = carrying(moments)
     moments, vectors = moments[used], vectors[:, used]
     lengths = moments.sqrt()
     return moments, vectors * lengths / root, (rooted.T.contiguous(), vectors / lengths)
 
 
-def _carrying(moments: Tensor) -> Tensor:
+def carrying(moments: Tensor) -> Tensor:
     """Return which directions the items vary in: in others the penalty keeps the slopes at 0."""
     return moments > 1e-12 * moments[-1].clamp(min=1e-300)

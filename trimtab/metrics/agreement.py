@@ -62,18 +62,27 @@ def agreement(
     answer = supervisor.argmax(-1)
     same = student.argmax(-1) == answer
     right = answer == gold
+    shares = share_scores(same, right, resample), share_scores(same, ~right, resample)
+    return agreement_of_scores(*shares, right.sum(1), (~right).sum(1), resample)
+
+
+def agreement_of_scores(
+    when_right: Scores,
+    when_wrong: Scores,
+    n_right: Int[Array, "seeds"],
+    n_wrong: Int[Array, "seeds"],
+    resample: Resample,
+) -> Agreement:
+    """Return the same from the shares of equal answers, and the numbers of items on which the supervisor is right."""
     return Agreement(
-        _share(same, right, resample, "right"),
-        _share(same, ~right, resample, "wrong"),
-        tuple(right.sum(1).tolist()),
-        tuple((~right).sum(1).tolist()),
+        _interval(when_right, resample, "right"),
+        _interval(when_wrong, resample, "wrong"),
+        tuple(n_right.tolist()),
+        tuple(n_wrong.tolist()),
     )
 
 
-def _share(
-    same: Bool[Array, "seeds items"], among: Bool[Array, "seeds items"], resample: Resample, where: str
-) -> Interval:
-    scores = share_scores(same, among, resample)
+def _interval(scores: Scores, resample: Resample, where: str) -> Interval:
     if np.isnan(scores.point).any():
         reason = f"With some seed there is no test item on which the supervisor is {where}."
         return Interval(None, None, None, LEVEL, interval_method(scores), reason)

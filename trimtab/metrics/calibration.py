@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from trimtab.metrics.metric import ratio
 from trimtab.types import Array
@@ -62,19 +62,24 @@ def expected_calibration_error(
 
 
 def calibration_curve(
-    probabilities: Float[Array, "items classes"], gold: Int[Array, "items"]
+    probabilities: Float[Array, "items classes"], gold: Int[Array, "items"], counts: Float[Array, "items"] | None = None
 ) -> tuple[CalibrationBin, ...]:
-    """Return the filled bins in order of confidence.
+    """Return the filled bins in order of confidence; `counts` says for how many items each row stands, none = one.
 
     >>> calibration_curve(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0]))[1]
     CalibrationBin(n=1, confidence=0.9, accuracy=1.0)
     """
     order, starts, confidence = _runs_of_confidence(probabilities)
     right = (probabilities.argmax(1) == gold)[order]
-    lengths = np.diff(starts, append=len(order))
-    in_bin = np.repeat(_bin_of_runs(lengths[None].astype(float))[0], lengths)
-    members = [np.flatnonzero(in_bin == b) for b in range(BINS)]
-    return tuple(CalibrationBin(len(m), float(confidence[m].mean()), float(right[m].mean())) for m in members if len(m))
+    mass = np.ones(len(order)) if counts is None else counts[order]
+    in_bin = np.repeat(_bin_of_runs(np.add.reduceat(mass, starts)[None])[0], np.diff(starts, append=len(order)))
+    filled = [np.flatnonzero((in_bin == b) & (mass > 0)) for b in range(BINS)]
+    return tuple(_bin(mass[m], confidence[m], right[m]) for m in filled if len(m))
+
+
+def _bin(mass: Float[Array, "items"], confidence: Float[Array, "items"], right: Bool[Array, "items"]) -> CalibrationBin:
+    means = (float(np.average(values, weights=mass)) for values in (confidence, right))
+    return CalibrationBin(round(float(mass.sum())), *means)
 
 
 def _runs_of_confidence(

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from trimtab.types import Array
 
@@ -83,8 +83,11 @@ def mcnemar(a_correct: Bool[Array, "seeds items"], b_correct: Bool[Array, "seeds
         raise ValueError(
             f"mcnemar needs two arrays of shape (seeds, items), not {a_correct.shape} and {b_correct.shape}"
         )
-    only_a = (a_correct & ~b_correct).sum(1)
-    only_b = (b_correct & ~a_correct).sum(1)
+    return mcnemar_of_counts((a_correct & ~b_correct).sum(1), (b_correct & ~a_correct).sum(1))
+
+
+def mcnemar_of_counts(only_a: Int[Array, "seeds"], only_b: Int[Array, "seeds"]) -> McNemar:
+    """Return the same from how many items only a, and only b, gets right with each seed."""
     a_better = [_upper_tail(int(a), int(b)) for a, b in zip(only_a, only_b, strict=True)]
     b_better = [_upper_tail(int(b), int(a)) for a, b in zip(only_a, only_b, strict=True)]
     per_seed = tuple(

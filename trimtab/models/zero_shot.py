@@ -45,40 +45,52 @@ class ZeroShot:
     """Tokens of all inputs that went through the model; padding not counted."""
 
 
+class Asker:
+    """A causal model that is asked for the class after a prompt; loaded once for many texts."""
+
+    def __init__(self, spec: ModelSpec, prompt: str, answers: Sequence[str]) -> None:
+        """Load the model.
+
+        A space is set before each name unless the template ends in white space; names of several tokens count as
+        the sum of their log-probabilities.
+        Raises ModelError where the model is not causal; IndistinctNamesError where two classes have the same tokens.
+        """
+        source = locate(spec)
+        config = load_config(source, spec.trust_remote_code)
+        if not is_causal(config):
+            raise ModelError(f"{spec.model} is an encoder: it cannot continue a prompt; zero-shot needs a causal model")
+        self._spec, self._config = spec, config
+        self._tokenizer = load_tokenizer(source, spec.trust_remote_code)
+        self._template = template_of(spec, prompt, causal=True)
+        self._words = _answer_tokens(self._tokenizer, answers, self._template)
+        self._limit = min(spec.max_tokens, context_of(config, self._tokenizer) - max(map(len, self._words)))
+        self._model = _causal_model(spec, source, config)
+
+    def ask(self, texts: Sequence[str], progress: Progress = silent) -> ZeroShot:
+        """Return p(class | text) from the log-probabilities of the class names after the prompt."""
+        encoded = encode(self._tokenizer, texts, self._template, self._limit)
+        pad_id, words = padding_id(self._tokenizer, self._config), self._words
+        scores = np.zeros((len(texts), len(words)))
+        done = tokens = 0
+        beginnings = sorted({tuple(word[:-1]) for word in words})
+        for beginning in beginnings:
+            classes = [index for index, word in enumerate(words) if tuple(word[:-1]) == beginning]
+            inputs = [[*ids, *beginning] for ids in encoded.ids]
+            for batch in _batches(inputs, self._spec.batch_tokens, self._config.get_text_config().vocab_size):
+                rows = [inputs[item] for item in batch]
+                found = _score(self._model, rows, [words[index] for index in classes], pad_id)
+                scores[np.ix_(batch, classes)] = found
+                done, tokens = done + len(rows), tokens + sum(map(len, rows))
+                progress(done, len(beginnings) * len(texts), tokens=tokens)
+        shifted = np.exp(scores - scores.max(1, keepdims=True))
+        return ZeroShot(shifted / shifted.sum(1, keepdims=True), encoded.truncated, tokens)
+
+
 def zero_shot(
     spec: ModelSpec, texts: Sequence[str], prompt: str, answers: Sequence[str], progress: Progress = silent
 ) -> ZeroShot:
-    """Return p(class | text) from the log-probabilities of the class names after the prompt.
-
-    A space is set before each name unless the template ends in white space; names of several tokens count as
-    the sum of their log-probabilities.
-
-    Raises ModelError where the model is not causal; IndistinctNamesError where two classes have the same tokens.
-    """
-    source = locate(spec)
-    config = load_config(source, spec.trust_remote_code)
-    if not is_causal(config):
-        raise ModelError(f"{spec.model} is an encoder: it cannot continue a prompt; zero-shot needs a causal model")
-    tokenizer = load_tokenizer(source, spec.trust_remote_code)
-    template = template_of(spec, prompt, causal=True)
-    words = _answer_tokens(tokenizer, answers, template)
-    limit = min(spec.max_tokens, context_of(config, tokenizer) - max(map(len, words)))
-    encoded = encode(tokenizer, texts, template, limit)
-    model = _causal_model(spec, source, config)
-    pad_id = padding_id(tokenizer, config)
-    scores = np.zeros((len(texts), len(answers)))
-    done = tokens = 0
-    beginnings = sorted({tuple(word[:-1]) for word in words})
-    for beginning in beginnings:
-        classes = [index for index, word in enumerate(words) if tuple(word[:-1]) == beginning]
-        inputs = [[*ids, *beginning] for ids in encoded.ids]
-        for batch in _batches(inputs, spec.batch_tokens, config.get_text_config().vocab_size):
-            rows = [inputs[item] for item in batch]
-            scores[np.ix_(batch, classes)] = _score(model, rows, [words[index] for index in classes], pad_id)
-            done, tokens = done + len(rows), tokens + sum(map(len, rows))
-            progress(done, len(beginnings) * len(texts), tokens=tokens)
-    shifted = np.exp(scores - scores.max(1, keepdims=True))
-    return ZeroShot(shifted / shifted.sum(1, keepdims=True), encoded.truncated, tokens)
+    """Return p(class | text) of a model that is asked once; raises what `Asker` raises."""
+    return Asker(spec, prompt, answers).ask(texts, progress)
 
 
 def zero_shot_from_states(

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from trimtab.digest import component_identity
 from trimtab.stages.stage import Stage
-from trimtab.types import LabelStep, Progress, Truth, most_truth
+from trimtab.types import Labels, LabelStep, Progress, Truth, most_truth
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,6 @@ class LabelModel(Stage):
         import numpy as np
 
         from trimtab.stages.tables import read_predictions, write_labels
-        from trimtab.types import Labels
 
         found = read_predictions(inputs["predictions"]).of_split("transfer")
         write_labels(out, Labels(found.ids, found.probabilities, np.ones(len(found.ids)), self.truth))
@@ -93,13 +92,9 @@ class LabelStepped(Stage):
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         from trimtab.stages.tables import read_labels, write_labels
 
-        before = read_labels(inputs["labels"])
-        after = self.step(before)
-        _check_step(self.step, before, after)
-        # what a step says of itself stands, also where its labels forget to
-        truth = most_truth([before.truth, after.truth, self.step.truth])
-        write_labels(out, replace(after, truth=truth))
-        return {"items": len(after.ids), "kept": int((after.weights > 0).sum()), "truth": truth}
+        after = stepped(self.step, read_labels(inputs["labels"]))
+        write_labels(out, after)
+        return {"items": len(after.ids), "kept": int((after.weights > 0).sum()), "truth": after.truth}
 
 
 @dataclass(frozen=True)
@@ -121,13 +116,23 @@ class LabelFlipped(Stage):
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         from trimtab.stages.tables import read_labels, rows_of, write_labels
         from trimtab.supervise.flipped_truth import flipped_truth
-        from trimtab.types import Labels
 
         gold, weak = read_labels(inputs["gold"]), read_labels(inputs["weak"])
         rows = rows_of(gold.ids, weak.ids)
         aligned = Labels(weak.ids, gold.probabilities[rows], gold.weights[rows], "oracle")
         write_labels(out, flipped_truth(aligned, weak, self.seed))
         return {"items": len(weak.ids), "truth": self.truth}
+
+
+def stepped(step: LabelStep, before: Labels) -> Labels:
+    """Return the labels after a step that was held to its promise, marked with the most truth in any of it.
+
+    Raises FitError where the step returns other items, or what are no probabilities or weights.
+    """
+    after = step(before)
+    _check_step(step, before, after)
+    # what a step says of itself stands, also where its labels forget to
+    return replace(after, truth=most_truth([before.truth, after.truth, step.truth]))
 
 
 def _check_step(step: object, before: Any, after: Any) -> None:

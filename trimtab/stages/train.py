@@ -58,7 +58,7 @@ class Select(BulkStage):
         return f"choose penalty, seed {self.seed}"
 
     @property
-    def bulk_key(self) -> str:
+    def bulk_key(self) -> str | None:
         return digest_of([self.kind, self.data.digest, self.activations.digest])
 
     @classmethod
@@ -114,7 +114,7 @@ class TrainProbe(BulkStage):
         return f"fit probe, {type(self.objective).__name__.lower()}"
 
     @property
-    def bulk_key(self) -> str:
+    def bulk_key(self) -> str | None:
         return digest_of([self.kind, self.data.digest, self.activations.digest])
 
     @classmethod
@@ -142,23 +142,28 @@ class TrainProbe(BulkStage):
 
     def keep(self, solution: Any, out: Path) -> dict[str, Any]:
         """Write `head.safetensors` and `fit.json`."""
-        from safetensors.numpy import save
-
-        from trimtab.store import write_json
-
         problem, selection, fitted = solution
-        (out / "head.safetensors").write_bytes(save(settings_of(fitted.head)))
-        facts = {
-            "strength": selection["strength"],
-            "strength_at_edge": selection["at_edge"],
-            "strength_grid": sorted(one["strength"] for one in selection["candidates"]),
-            "loss_nats": fitted.loss,
-            "steps": fitted.steps,
-            "converged": fitted.converged,
-            "items": int((problem.weights > 0).sum()),
-        }
-        write_json(out / "fit.json", facts)
-        return facts
+        return fit_facts(out, fitted, selection, int((problem.weights > 0).sum()))
+
+
+def fit_facts(out: Path, fitted: Any, selection: Mapping[str, Any], items: int) -> dict[str, Any]:
+    """Write a fitted probe's `head.safetensors` and `fit.json`; return what the manifest says about it."""
+    from safetensors.numpy import save
+
+    from trimtab.store import write_json
+
+    (out / "head.safetensors").write_bytes(save(settings_of(fitted.head)))
+    facts = {
+        "strength": selection["strength"],
+        "strength_at_edge": selection["at_edge"],
+        "strength_grid": sorted(one["strength"] for one in selection["candidates"]),
+        "loss_nats": fitted.loss,
+        "steps": fitted.steps,
+        "converged": fitted.converged,
+        "items": items,
+    }
+    write_json(out / "fit.json", facts)
+    return facts
 
 
 def _each(

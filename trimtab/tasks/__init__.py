@@ -16,6 +16,7 @@ TASKS: dict[str, str] = {
     "product_sentiment": "trimtab.tasks.product_sentiment:ProductSentiment",
     "file": "trimtab.tasks.file:File",
     "hub": "trimtab.tasks.hub:Hub",
+    "stream": "trimtab.tasks.stream:Stream",
     "synthetic": "trimtab.tasks.synthetic:Synthetic",
 }
 """Kind of task to "module:class"; nothing is imported before `trimtab.components.find` is asked for it."""

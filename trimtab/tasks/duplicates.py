@@ -22,6 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int, UInt64
 
+from trimtab.tasks.streamed.keys import keys_of
 from trimtab.types import Array
 
 WORDS_PER_GRAM = 8
@@ -67,11 +68,33 @@ def near_duplicates(texts: Sequence[str]) -> Int[Array, "items"]:
     Near duplicates of near duplicates are in one set. Time grows with the number of words: a text is compared
     only with those that share one of its rarest grams, of which a near duplicate must share at least one.
     """
-    sizes, grams = _shared_grams(texts)
-    found = Components(len(texts))
+    owner, gram = grams_of(texts)
+    gram, frequency = _counted(gram)
+    sizes = np.bincount(owner, minlength=len(texts))
+    shared = np.flatnonzero(frequency > 1)
+    return near_sets(sizes, owner[shared], gram[shared], frequency[shared])
+
+
+def near_sets(
+    sizes: Int[Array, "items"],
+    owner: Int[Array, "grams"],
+    gram: Array,
+    frequency: Int[Array, "grams"],
+) -> Int[Array, "items"]:
+    """Return the same from each text's number of distinct grams, and from those that another text has too.
+
+    `owner` is the text of each of these grams, `frequency` in how many texts it is.
+    """
+    by_rarity = np.lexsort((gram, frequency, owner))
+    ends = np.bincount(owner, minlength=len(sizes)).cumsum()[:-1]
+    return _merged(sizes.tolist(), [row.tolist() for row in np.split(gram[by_rarity], ends)])
+
+
+def _merged(sizes: list[int], grams: list[list[int]]) -> Int[Array, "items"]:
+    found = Components(len(sizes))
     # gram -> set (its root when it was filed) -> texts with as many grams as the one that asks, or more
     filed: dict[int, dict[int, list[int]]] = {}
-    for text in sorted(range(len(texts)), key=lambda index: (-sizes[index], index)):
+    for text in sorted(range(len(sizes)), key=lambda index: (-sizes[index], index)):
         # a near duplicate shares one of the n - floor(0.8 n) rarest of n grams; unshared ones come first
         unshared = sizes[text] - len(grams[text])
         for gram in grams[text][: max(0, sizes[text] - 4 * sizes[text] // 5 - unshared)]:
@@ -105,21 +128,17 @@ def _compare(
     return present
 
 
-def _shared_grams(texts: Sequence[str]) -> tuple[list[int], list[list[int]]]:
-    """Return each text's number of distinct grams, and those that another text has too, the rarest first."""
-    owner, gram = _grams(texts)
+def _counted(gram: UInt64[Array, "grams"]) -> tuple[Int[Array, "grams"], Int[Array, "grams"]]:
+    """Return small numbers in place of the grams, and how often each occurs."""
     count = np.unique(gram, return_inverse=True, return_counts=True)
-    gram, frequency = count[1], count[2][count[1]]
-    sizes = np.bincount(owner, minlength=len(texts))
-    shared = np.flatnonzero(frequency > 1)
-    shared = shared[np.lexsort((gram[shared], frequency[shared], owner[shared]))]
-    ends = np.bincount(owner[shared], minlength=len(texts)).cumsum()[:-1]
-    return sizes.tolist(), [row.tolist() for row in np.split(gram[shared], ends)]
+    return count[1], count[2][count[1]]
 
 
-def _grams(texts: Sequence[str]) -> tuple[Int[Array, "grams"], UInt64[Array, "grams"]]:
-    """Return the distinct grams of all texts as 64-bit hashes beside the index of the text that each belongs
-    to."""
+def grams_of(texts: Sequence[str]) -> tuple[Int[Array, "grams"], UInt64[Array, "grams"]]:
+    """Return the distinct grams of all texts as 64-bit hashes beside the index of the text that each belongs to.
+
+    A gram's hash depends on its words alone, so that texts seen at different times can be compared.
+    """
     vocabulary: dict[str, int] = {"": 0}
     flat: list[int] = []
     lengths: list[int] = []
@@ -129,7 +148,7 @@ def _grams(texts: Sequence[str]) -> tuple[Int[Array, "grams"], UInt64[Array, "gr
         words += [""] * (WORDS_PER_GRAM - len(words))
         flat += [vocabulary.setdefault(word, len(vocabulary)) for word in words]
         lengths.append(len(words))
-    codes = np.random.Generator(np.random.PCG64(8)).integers(2**64, size=len(vocabulary), dtype=np.uint64)[flat]
+    codes = keys_of(vocabulary)[flat]
     windows = max(0, len(flat) - WORDS_PER_GRAM + 1)
     hashes = np.zeros(windows, dtype=np.uint64)
     for place in range(WORDS_PER_GRAM):

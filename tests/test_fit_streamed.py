@@ -1,0 +1,78 @@
+"""A fit in passes over chunks is the fit in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trimtab.errors import FitError
+from trimtab.fit.probe import fit_probe
+from trimtab.fit.probe_settings import Probe
+from trimtab.fit.streamed import Chunk, fit_streamed
+from trimtab.objectives.confidence import Confidence
+from trimtab.objectives.naive import Naive
+from trimtab.types import Objective
+
+
+def problem(items: int = 300, hidden: int = 12, classes: int = 2):
+    generator = np.random.default_rng(5)
+    values = (generator.normal(size=(items, hidden)) * generator.uniform(0.1, 5, hidden) + 3).astype(np.float32)
+    scores = values @ generator.normal(size=(hidden, classes)) * 0.3 + generator.normal(size=(items, classes))
+    labels = np.exp(scores - scores.max(1, keepdims=True))
+    weights = generator.choice([0.0, 1.0, 2.5], items)
+    return values, labels / labels.sum(1, keepdims=True), weights
+
+
+def in_chunks(size: int, values, labels, weights):
+    def chunks():
+        for start in range(0, len(values), size):
+            place = slice(start, start + size)
+            yield Chunk(values[place], labels[place], weights[place])
+
+    return chunks
+
+
+@pytest.mark.parametrize("size", [1000, 64, 7])
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("objective", [Naive(), Confidence(alpha=0.5)])
+def test_any_chunks_give_the_fit_in_memory(objective: Objective, classes: int, size: int) -> None:
+    values, labels, weights = problem(classes=classes)
+    settings = Probe(steps=60, tolerance=1e-7)
+    whole = fit_probe(values, labels, weights, objective, 0.05, settings)
+    parts = fit_streamed(in_chunks(size, values, labels, weights), objective, 0.05, settings)
+    np.testing.assert_allclose(parts.head.probabilities(values), whole.head.probabilities(values), atol=1e-5)
+    assert parts.loss == pytest.approx(whole.loss, abs=1e-6)
+    assert parts.converged == whole.converged
+
+
+def test_the_minimum_has_no_slope() -> None:
+    """At the end the gradient of the loss by hand is 0: sum_i s_i x~_i (p - q) + strength W, and for b without."""
+    values, labels, weights = problem()
+    head = fit_streamed(in_chunks(50, values, labels, weights), Naive(), 0.1, Probe(tolerance=1e-8)).head
+    share = weights / weights.sum()
+    error = (head.probabilities(values) - labels) * share[:, None]
+    standard = (values - head.mean) / head.scale
+    np.testing.assert_allclose(standard.T @ error + 0.1 * head.weight, 0, atol=1e-7)
+    np.testing.assert_allclose(error.sum(0), 0, atol=1e-7)
+
+
+def test_a_constant_activation_has_no_slope_and_no_nan() -> None:
+    values, labels, weights = problem()
+    values[:, 3] = 7.0
+    head = fit_streamed(in_chunks(50, values, labels, weights), Naive(), 0.1, Probe()).head
+    assert np.isfinite(head.weight).all()
+    assert np.abs(head.weight[3]).max() < 1e-12
+
+
+@pytest.mark.parametrize("change", ["nothing", "one class", "nan"])
+def test_what_cannot_be_fitted_is_refused(change: str) -> None:
+    values, labels, weights = problem()
+    if change == "nothing":
+        weights[:] = 0
+    if change == "one class":
+        labels = np.tile([0.0, 1.0], (len(labels), 1))
+    if change == "nan":
+        values[7, 2] = np.nan
+    wanted = {"nothing": "no item", "one class": "class 1", "nan": "NaN"}[change]
+    with pytest.raises(FitError, match=wanted):
+        fit_streamed(in_chunks(50, values, labels, weights), Naive(), 0.1, Probe())

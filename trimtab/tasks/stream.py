@@ -1,0 +1,183 @@
+"""Parquet or Arrow files that need not fit in memory: one file, or a folder of them in the order of their names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from trimtab.digest import digest_of, file_digest
+from trimtab.errors import TaskError
+from trimtab.tasks.columns import Columns, items_of
+from trimtab.tasks.rows import Row, Table
+from trimtab.tasks.streamed.batch import PART, Batch
+from trimtab.tasks.streamed.keys import key_of, keys_of
+from trimtab.tasks.values import ClassName, check_prompt, class_names, label_of, name_of, text_of, wrong
+from trimtab.types import Items
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_PARQUET, _ARROW = (".parquet",), (".arrow", ".feather")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Labelled texts, one item per row, read some rows at a time."""
+
+    path: str
+    """A .parquet, .arrow or .feather file, or a folder that holds such files."""
+    classes: tuple[ClassName, ...]
+    """All classes in their order, as the data writes them; of two, the second is the positive one."""
+    text: str = "text"
+    """Column that holds the text."""
+    label: str = "label"
+    """Column that holds the class: words or whole numbers."""
+    id: str | None = None
+    """Column that holds a different name for every item; none = made from text and group."""
+    group: str | None = None
+    """Column that says what belongs together; equal values never straddle two splits."""
+    prompt: str = "{text}"
+    """How a causal model is asked; holds `{text}` once and ends where the answer would begin."""
+
+    kind: ClassVar[str] = "stream"
+
+    def __post_init__(self) -> None:
+        check_prompt(self.prompt)
+        object.__setattr__(self, "classes", class_names(self.classes))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """All classes in their order."""
+        return tuple(map(str, self.classes))
+
+    def fingerprint(self) -> str:
+        """Return a digest of the files' bytes."""
+        return digest_of({file.name: file_digest(file) for file in self._files()})
+
+    def count(self) -> int:
+        """Return the number of rows."""
+        total = 0
+        for file in self._files():
+            with _opened(file) as opened:
+                total += opened.rows
+        return total
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield all rows in their order, at most `PART` at a time.
+
+        Raises TaskError with file, row and column where a value cannot be used.
+        """
+        first = 0
+        for table in self._tables():
+            yield self._batch(table, first)
+            first += len(table.rows)
+        if not first:
+            raise TaskError(f"{self.path} has no rows; wanted one item per row.")
+
+    def read(self) -> Items:
+        """Return all items at once, for data that do fit in memory."""
+        tables = list(self._tables())
+        rows = [row for table in tables for row in table.rows]
+        names = tables[0].columns if tables else ()
+        return items_of(Table(self.path, names, rows), self._columns(), self.class_names, self.prompt)
+
+    def _columns(self) -> Columns:
+        return Columns(self.text, self.label, self.id, self.group)
+
+    def _files(self) -> list[Path]:
+        place = Path(self.path)
+        if place.is_dir():
+            files = sorted(file for file in place.iterdir() if file.suffix in (*_PARQUET, *_ARROW))
+        else:
+            files = [place] if place.is_file() and place.suffix in (*_PARQUET, *_ARROW) else []
+        if not files:
+            what = "holds no" if place.is_dir() else "is not a" if place.exists() else "does not exist; wanted a"
+            raise TaskError(f"{self.path} {what} .parquet, .arrow or .feather file. Check the task's path.")
+        return files
+
+    def _tables(self) -> Iterator[Table]:
+        columns = self._columns()
+        for file in self._files():
+            with _opened(file) as opened:
+                header = Table(str(file), opened.columns, ())
+                for setting, name in vars(columns).items():
+                    if name is not None:
+                        header.require(name, setting)
+                number = 1
+                for batch in opened.batches(columns.named()):
+                    values = [batch.column(name).to_pylist() for name in columns.named()]
+                    rows = [
+                        Row(f"row {number + i}", dict(zip(columns.named(), row, strict=True)))
+                        for i, row in enumerate(zip(*values, strict=True))
+                    ]
+                    number += len(rows)
+                    yield Table(str(file), opened.columns, rows)
+
+    def _batch(self, table: Table, first: int) -> Batch:
+        index = {name: place for place, name in enumerate(self.class_names)}
+        texts = [text_of(table, row, self.text) for row in table.rows]
+        groups = [name_of(table, row, self.group) if self.group else None for row in table.rows]
+        gold = [self._class(table, row, index) for row in table.rows]
+        if self.id is None:
+            ids = [f"{key_of(json.dumps([text, group])):016x}" for text, group in zip(texts, groups, strict=True)]
+        else:
+            ids = [self._id(table, row, self.id) for row in table.rows]
+        named = (f"alone: {one}" if group is None else group for one, group in zip(ids, groups, strict=True))
+        return Batch(first, ids, texts, np.array(gold, np.int16), keys_of(named))
+
+    def _class(self, table: Table, row: Row, index: dict[str, int]) -> int:
+        name = label_of(table, row, self.label)
+        if name not in index:
+            raise wrong(table, row, self.label, f'label "{name}"', f'one of the setting "classes": {list(index)}.')
+        return index[name]
+
+    def _id(self, table: Table, row: Row, column: str) -> str:
+        name = name_of(table, row, column)
+        if name is None:
+            raise wrong(table, row, column, "no id", "a different id in every row.")
+        return name
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """An open file of either format."""
+
+    columns: tuple[str, ...]
+    rows: int
+    parquet: Any = None
+    arrow: Any = None
+
+    def batches(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows, at most `PART` at a time."""
+        if self.parquet is not None:
+            yield from self.parquet.iter_batches(PART, columns=list(columns), use_threads=False)
+            return
+        for number in range(self.arrow.num_record_batches):
+            batch = self.arrow.get_batch(number).select(list(columns))
+            for start in range(0, batch.num_rows, PART):
+                yield batch.slice(start, PART)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[_Opened]:
+    import pyarrow as pa
+    import pyarrow.ipc
+    import pyarrow.parquet as pq
+
+    try:
+        with pa.OSFile(str(file)) as source:
+            if file.suffix in _PARQUET:
+                found = pq.ParquetFile(source, pre_buffer=False, buffer_size=1 << 16)
+                yield _Opened(tuple(found.schema_arrow.names), found.metadata.num_rows, parquet=found)
+            else:
+                reader = pa.ipc.open_file(source)
+                rows = sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches))
+                yield _Opened(tuple(reader.schema.names), rows, arrow=reader)
+    except (pa.ArrowException, OSError) as error:
+        raise TaskError(f"{file} cannot be read: {error}. Check how it was written or copied.") from error
