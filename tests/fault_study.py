@@ -29,12 +29,15 @@ WAYS = ("before a change", "at any time", "in mid-write")
 
 def write_fault_study(folder: Path) -> Path:
     """Write the study's reviews and its two models into a folder and return it."""
+    import pyarrow.csv as pa_csv
+    import pyarrow.parquet as pq
     from tiny_models import tiny_causal, tiny_encoder
     from tiny_study import write_reviews
 
     tiny_encoder(folder / "weak")
     tiny_causal(folder / "strong")
     write_reviews(folder / "reviews.csv", items=700)
+    pq.write_table(pa_csv.read_csv(folder / "reviews.csv"), folder / "reviews.parquet", row_group_size=100)
     return folder
 
 
@@ -67,11 +70,30 @@ def fault_experiment(folder: Path, **changes: Any) -> Experiment:
 
 
 def stages_of(folder: Path) -> tuple[Stage, ...]:
-    """Return the study's stages, and the one that runs the lower layers of a student that tunes its top layer only."""
+    """Return the study's stages, the one that runs the lower layers of a student that tunes its top layer only, and
+    those of a study that streams its data."""
     stages = plan(fault_experiment(folder)).stages
     tune = TUNE | {"layers": {"top": 1}}
     topmost = plan(fault_experiment(folder, strong=[{"model": str(folder / "strong"), "fit": tune}])).stages
-    return (*stages[:-1], *(one for one in topmost if one.kind == "prefix"), stages[-1])
+    return (*stages[:-1], *(one for one in topmost if one.kind == "prefix"), stages[-1], *_streamed(folder))
+
+
+def _streamed(folder: Path) -> tuple[Stage, ...]:
+    task = {"kind": "stream", "path": str(folder / "reviews.parquet"), "id": "id", "classes": ["bad", "good"],
+            "prompt": "review : {text} answer :", "supervisor": 60, "transfer": 60, "test": 60}  # fmt: skip
+    # a layer of its own, so that the model is asked for its answers and no stored state is
+    strong = [{"model": str(folder / "strong"), "fit": PROBE, "precision": "fp32", "layer": 1}]
+    return plan(fault_experiment(folder, task=task, split={}, strong=strong)).stages
+
+
+def small_parts() -> None:
+    """Cut streamed data into parts that are small enough for these data to have several."""
+    import trimtab.tasks.stream
+    import trimtab.tasks.streamed.batch
+    import trimtab.tasks.streamed.roles
+
+    for module in (trimtab.tasks.stream, trimtab.tasks.streamed.batch, trimtab.tasks.streamed.roles):
+        module.PART = 40
 
 
 def named(stages: tuple[Stage, ...]) -> dict[str, Stage]:
@@ -102,6 +124,7 @@ def import_for_any() -> None:
     import trimtab.stages.tables
     import trimtab.supervise.flipped_truth
     import trimtab.supervise.gold
+    import trimtab.tasks.streamed.roles
 
     assert all((pandas, pyarrow.parquet, trimtab))
 
@@ -116,6 +139,7 @@ def import_for_models() -> None:
     import transformers.models.llama.modeling_llama
 
     import trimtab.fit.select
+    import trimtab.fit.streamed
     import trimtab.fit.tune
     import trimtab.models.activations
     import trimtab.models.zero_shot
@@ -130,6 +154,7 @@ def make_all(folder: str, root: str) -> None:
     import torch
 
     torch.set_num_threads(1)
+    small_parts()
     store = Store.open(Path(root))
     for stage in stages_of(Path(folder)):
         perform(stage, store)
@@ -140,6 +165,7 @@ def kill_each(names: tuple[str, ...], folder: str, whole: str, work: str, kills:
     import_for_any()
     if models:
         import_for_models()
+    small_parts()
     stages, wanted = named(stages_of(Path(folder))), Store.open(Path(whole))
     gc.freeze()  # a fork that collects garbage would copy all that it shares with this process
     for name in names:

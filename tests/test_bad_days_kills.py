@@ -12,7 +12,15 @@ from killed_children import end_child, run_child, start_child
 KILLS = 20
 WITHOUT_MODEL = ("Data", "Split", "LabelGold", "LabelModel", "LabelStepped", "LabelFlipped", "Compare")
 WITH_MODEL = ("Embed", "Prefix", "Select", "TrainProbe", "PredictProbe", "PredictTuned", "PredictZeroShot")
-LANES = {WITHOUT_MODEL: False, WITH_MODEL: True, ("TrainTune",): True}
+STREAMED = ("StreamedData", "StreamedSplit", "StreamedLabelGold", "StreamedLabelModel", "StreamedLabelStepped",
+            "StreamedLabelFlipped", "StreamedCompare")  # fmt: skip
+STREAMED_WITH_MODEL = ("StreamedEmbed", "StreamedSelect", "StreamedTrainProbe", "StreamedPredictProbe",
+                       "StreamedPredictZeroShot")  # fmt: skip
+LANES = {
+    (*WITHOUT_MODEL, *STREAMED): False,
+    (*WITH_MODEL, *STREAMED_WITH_MODEL): True,
+    ("TrainTune",): True,
+}
 """What is killed side by side, and whether it needs the packages that load models."""
 NAMES = [name for lane in LANES for name in lane]
 
