@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -127,6 +128,23 @@ def test_many_at_once_agree(machine: Any, url: str) -> None:
     assert text_in(machine("late")) == texts[0]
 
 
+@pytest.mark.parametrize("url", ["file"], indirect=True)
+def test_a_manifest_in_a_folder_appears_whole(machine: Any, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is whole before it gets its name, and nothing is left over."""
+    seen = []
+    real = os.link
+
+    def link(source: Path, target: Path) -> None:
+        seen.append(json.loads(Path(source).read_text("utf-8"))["schema"])
+        real(source, target)
+
+    monkeypatch.setattr(os, "link", link)
+    put(machine("a"))
+    assert len(seen) >= 1
+    files, base = remote_files(url)
+    assert not [path for path in files.find(base) if path.endswith(".tmp")]
+
+
 def test_what_raises_leaves_nothing_there_and_can_go_on_here(machine: Any, url: str) -> None:
     a = machine("a")
     with pytest.raises(KeyboardInterrupt), a.write("kind", DIGEST, dict) as space:
@@ -205,6 +223,7 @@ def test_a_file_system_that_overwrites_is_refused(monkeypatch: pytest.MonkeyPatc
         Path(path).write_bytes(value)
 
     monkeypatch.setattr(LocalFileSystem, "pipe_file", overwrite)
+    monkeypatch.setattr("trimtab.store.remote._is_on_disk", lambda files: False)
     with pytest.raises(StoreError, match="overwrites what is there although it was asked not to"):
         Store.open(f"file://{tmp_path}/remote")
 

@@ -56,15 +56,19 @@ def balanced_threshold(log_odds: Float[Array, "runs items"], positives: Int[Arra
     >>> balanced_threshold(np.array([[2.0, -1.0, 0.5]]), np.array([1])).tolist()
     [1.25]
     """
-    return np.array([_midpoint(one, int(count)) for one, count in zip(log_odds, positives, strict=True)])
+    thresholds = np.empty(len(log_odds))
+    for count in np.unique(positives):
+        rows = np.flatnonzero(positives == count)
+        thresholds[rows] = _midpoints(log_odds[rows], int(count))
+    return thresholds
 
 
-def _midpoint(log_odds: Float[Array, "items"], positives: int) -> float:
-    """Return the midpoint below the `positives` largest of the log-odds; a margin outside for none or all."""
-    first = len(log_odds) - positives  # rank of the smallest that must lie above
+def _midpoints(log_odds: Float[Array, "runs items"], positives: int) -> Float[Array, "runs"]:
+    """Return the midpoint below the `positives` largest of each run; a margin outside for none or all."""
+    first = log_odds.shape[1] - positives  # rank of the smallest that must lie above
     if first == 0:
-        return float(log_odds.min()) - MARGIN_NATS
+        return log_odds.min(1) - MARGIN_NATS
     if positives == 0:
-        return float(log_odds.max()) + MARGIN_NATS
-    ranked = np.partition(log_odds, (first - 1, first))
-    return float(ranked[first - 1] + ranked[first]) / 2
+        return log_odds.max(1) + MARGIN_NATS
+    ranked = np.partition(log_odds, (first - 1, first), axis=1)
+    return (ranked[:, first - 1] + ranked[:, first]) / 2

@@ -12,6 +12,7 @@ machine's processes and what an unfinished stage can go on from (`.work`).
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -133,13 +134,27 @@ class RemoteStore(Store):
         for name, facts in record["files"].items():
             target = f"{self._base}/{kind}/{digest}/{facts['sha256']}"
             if not self._files.exists(target):
-                self._files.put_file(str(out / name), target)
+                self._put_file(out / name, target)
         try:
             self._put_new(self._manifest_path(kind, digest), record)
         except FileExistsError:
             return False  # another machine was faster: its artifact is fetched when it is read
         self._known.add((kind, digest))
         return True
+
+    def _put_file(self, source: Path, target: str) -> None:
+        """Put a file, named by its content; nobody ever reads half of it."""
+        if not _is_on_disk(self._files):
+            self._files.put_file(str(source), target)  # an object appears whole
+            return
+        path = Path(target)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
+        try:
+            shutil.copyfile(source, temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def _fetch(self, kind: str, digest: str) -> None:
         """Copy an artifact to this machine, whole or not at all."""
@@ -201,11 +216,15 @@ class RemoteStore(Store):
             return []
 
     def _put_new(self, path: str, value: Any) -> None:
-        """Write JSON where nothing is yet.
+        """Write JSON where nothing is yet; nobody ever reads half of it.
 
         Raises FileExistsError where something is.
         """
-        self._files.pipe_file(path, json_text(value).encode(), mode="create")
+        content = json_text(value).encode()
+        if _is_on_disk(self._files):
+            _link_new(Path(path), content)
+        else:
+            self._files.pipe_file(path, content, mode="create")  # an object appears whole
 
     def _check_schema(self) -> None:
         path = f"{self._base}/store.json"
@@ -230,3 +249,20 @@ class RemoteStore(Store):
             f"{self._url} overwrites what is there although it was asked not to, so two machines could spoil each "
             "other's artifacts; use a store with conditional writes (S3, Google Cloud Storage) or a shared folder"
         )
+
+
+def _is_on_disk(files: Any) -> bool:
+    from fsspec.implementations.local import LocalFileSystem
+
+    return isinstance(files, LocalFileSystem)
+
+
+def _link_new(path: Path, content: bytes) -> None:
+    """Give a file that is written whole its name, which the file system refuses where the name is taken."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
