@@ -15,7 +15,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 assets_app = typer.Typer(help="Pinned models and data that run without a hub.", invoke_without_command=True)
 app.add_typer(assets_app, name="assets")
@@ -51,7 +52,7 @@ def trimtab(
 
 @app.command()
 def demo(store: StoreOption = None, workers: WorkersOption = None, runs: RunsOption = Path("runs")) -> None:
-    """Fetch the embedded models and data, then run the movie-sentiment study."""
+    """Run the movie-sentiment study on the embedded models and data. What is absent is fetched first."""
     from trimtab.demo import demo_experiment, fetch_missing
     from trimtab.executors.choose import executor_named
 
@@ -77,7 +78,7 @@ def run(
     check: Annotated[Path | None, typer.Option("--check", help="Compare with expected.json; exit 1 outside.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a study: print its table, write results.json and report.html into RUNS/name."""
+    """Run a study and print its table. Its results.json and report.html go into RUNS/name."""
     from trimtab.executors.choose import executor_named
     from trimtab.experiment import load
 
@@ -136,7 +137,7 @@ def _tell_of_replacing(folder: Path, text: str) -> None:
 
 @app.command()
 def plan(file: FileArgument, set_: SetOption = None, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Show what a study would do: what is cached, what the rest may cost, what gap its test split can resolve."""
+    """Show what a study would do. What is cached, what the rest may cost, what gap its test split can resolve."""
     from trimtab.experiment import load
 
     _print_plan(load(file, set_ or []), store, as_json)
@@ -157,7 +158,7 @@ def compare(
     everything: Annotated[bool, typer.Option("--all", help="Also the other metrics and the slices.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Put two runs side by side (folders, results.json files or names under runs/); --json has all metrics."""
+    """Put two runs side by side. Folders, results.json files or names under runs/; --json has all metrics."""
     from trimtab.report import compare_rows, compare_table
     from trimtab.results import Results
 
@@ -194,7 +195,7 @@ def export(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a run's items, predictions and labels as parquet files into FOLDER; --json lists the files."""
+    """Write items, predictions and labels as parquet files. They go into FOLDER; --json lists them."""
     from trimtab.results import Results
     from trimtab.store import Store
 
@@ -225,7 +226,7 @@ def ls(
 
 @app.command()
 def show(identifier: Annotated[str, typer.Argument(metavar="ID")], store: StoreOption = None) -> None:
-    """Print the manifest of the artifact whose digest begins with ID."""
+    """Print the manifest of one artifact. Its digest begins with ID."""
     from trimtab.errors import UsageError
     from trimtab.store import Store
 
@@ -244,7 +245,7 @@ def prune(
     ] = False,
     store: StoreOption = None,
 ) -> None:
-    """Remove what killed and failed stages left in the store; finished artifacts stay."""
+    """Remove what killed and failed stages left. Finished artifacts stay."""
     from trimtab.errors import UsageError
     from trimtab.store import Store
     from trimtab.store.local import LocalStore
@@ -264,7 +265,7 @@ def methods(
     name: Annotated[str | None, typer.Argument(help="Only this method, with its settings.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List methods, objectives and label steps with formula, paper, truth level and settings."""
+    """List methods, objectives and label steps. With formula, paper, truth level and settings."""
     from trimtab.catalogue import catalogue, catalogue_text
 
     entries = catalogue(name)
@@ -273,7 +274,7 @@ def methods(
 
 @app.command()
 def env(as_json: JsonOption = False) -> None:
-    """Print versions, device, precision and folders, for a bug report."""
+    """Print versions, device and folders, for a bug report."""
     from trimtab.environment import environment
 
     found = environment()
@@ -286,7 +287,7 @@ def env(as_json: JsonOption = False) -> None:
 
 @assets_app.callback()
 def assets(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List the pinned assets: size, licence, source, present or not."""
+    """List the pinned assets. Size, licence, source, present or not."""
     if context.invoked_subcommand is None:
         from trimtab.assets import ASSETS, is_present
 
@@ -325,7 +326,7 @@ def verify(
         list[str] | None, typer.Argument(help="Names of assets; without any, all that are present.")
     ] = None,
 ) -> None:
-    """Compare every file of the assets with the hash recorded when it was fetched; exit 1 on damage."""
+    """Compare assets with the hashes recorded when fetched. Exit 1 on damage."""
     from trimtab.assets import ASSETS, is_present
     from trimtab.assets import verify as verify_asset
 
