@@ -3,8 +3,8 @@
     .venv/bin/python bench/memory.py [--quick]
 
 A tiny model made here (2 layers, hidden 64), rows of 12 tokens; a third of the rows each to supervise, to transfer and
-to test; probes on both layers, one method, one seed. Every study is a process of its own; its peak is the kernel's
-high-water mark of resident memory. Goal: less than 10 bytes a row, between 100,000 and 1,000,000 rows.
+to test; probes of two kinds on one layer, one method, one seed. Every study is a process of its own; its peak is the
+kernel's high-water mark of resident memory. Goal: less than 10 bytes a row, between 100,000 and 1,000,000 rows.
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ def study(folder: Path, rows: int) -> None:
     from trimtab.study import run
 
     model, third = str(folder / "model"), rows // 3 - rows // 100
-    fit = {"kind": "probe", "strengths": [0.001, 0.1], "folds": 2}
+    fit = {"kind": "probe", "folds": 2}
     sizes = {"supervisor": third, "transfer": third, "test": third}
-    common = {"model": model, "pooling": "mean", "batch_tokens": 4096, "precision": "fp32", "fit": fit}
+    read = {"model": model, "layer": 1, "pooling": "mean", "batch_tokens": 4096, "precision": "fp32"}
     values = {
         "name": "memory",
         "task": {"kind": "stream", "path": str(folder / f"{rows}.parquet"), "classes": ["no", "yes"], **sizes},
-        "weak": [common | {"layer": 0}],
-        "strong": [common],
+        "weak": [read | {"fit": fit | {"strengths": [10.0]}}],
+        "strong": [read | {"fit": fit | {"strengths": [0.001, 0.1]}}],
         "methods": ["naive"],
         "seeds": [0],
         "controls": False,

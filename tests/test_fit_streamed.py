@@ -76,3 +76,24 @@ def test_what_cannot_be_fitted_is_refused(change: str) -> None:
     wanted = {"nothing": "no item", "one class": "class 1", "nan": "NaN"}[change]
     with pytest.raises(FitError, match=wanted):
         fit_streamed(in_chunks(50, values, labels, weights), Naive(), 0.1, Probe())
+
+
+def test_what_an_item_without_weight_holds_does_not_matter() -> None:
+    values, labels, weights = problem()
+    whole = fit_streamed(in_chunks(50, values, labels, weights), Naive(), 0.1, Probe())
+    values[weights == 0] = np.nan
+    again = fit_streamed(in_chunks(50, values, labels, weights), Naive(), 0.1, Probe())
+    np.testing.assert_array_equal(again.head.weight, whole.head.weight)
+
+
+def test_a_loss_that_breaks_stops_at_once() -> None:
+    calls = []
+
+    class Broken(Naive):
+        def __call__(self, logits, labels, context):
+            calls.append(1)
+            return super().__call__(logits, labels, context) * float("inf")
+
+    with pytest.raises(FitError, match=r"a slope is not finite at strength 0\.1"):
+        fit_streamed(in_chunks(1000, *problem()), Broken(), 0.1, Probe())
+    assert len(calls) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 from tiny_study import study
 
-from trimtab.errors import ExperimentError
+from trimtab.errors import ExperimentError, StageError, StoreError, TaskError
 from trimtab.executors.perform import perform
 from trimtab.experiment import parse
 from trimtab.forecast import forecast
@@ -211,6 +212,46 @@ def test_embedding_goes_on_from_its_shards(tmp_path: Path, monkeypatch: pytest.M
     files = sorted(path.name for path in one.glob("*.safetensors"))
     assert len(files) > 5
     assert all((one / name).read_bytes() == (two / name).read_bytes() for name in files)
+
+
+def test_the_penalty_is_chosen_on_no_more_than_a_sample_of_what_is_told(
+    finished: tuple[Results, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trimtab.stages.streamed import train
+
+    folder = finished[1]
+    store = Store.open(folder / "store")
+    stages = plan(parse(streamed(folder), folder)).stages
+    select = next(one for one in stages if isinstance(one, train.StreamedSelect))
+    half = next(one for one in stages if type(one).__name__ == "StreamedLabelStepped")
+    inputs = {"data": store.folder("data", stages[0].digest), "labels": store.folder("label", half.digest)}
+    inputs["activations"] = store.folder("embed", select.activations.digest)
+    monkeypatch.setattr(train, "SAMPLE", 30)
+    found = list(train._sampled(inputs, 0))
+    assert sum(len(one[0]) for one in found) == 30
+    assert all((one[2] > 0).all() for one in found)
+
+
+def test_too_few_rows_and_a_missing_column_are_known_before_anything_runs(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "store")
+    values = streamed(tmp_path)
+    for change, words in (({"test": 5000}, "Too few rows: found 1,000"), ({"label": "stars"}, 'no column "stars"')):
+        with pytest.raises(TaskError, match=words):
+            forecast(parse(values | {"task": values["task"] | change}, tmp_path), store)
+
+
+def test_a_spoiled_artifact_is_named(finished: tuple[Results, Path], tmp_path: Path) -> None:
+    results, folder = finished
+    shutil.copytree(folder / "store", tmp_path / "store")
+    digest = results.row("naive")["per_seed"][0]["predictions"]["student"]
+    file = tmp_path / "store" / "predict" / digest / "predictions.arrow"
+    file.write_bytes(file.read_bytes()[:500])
+    words = r"predictions\.arrow is not as it was written; delete the folder"
+    with pytest.raises(StoreError, match=words):
+        results.export(tmp_path / "out", Store.open(tmp_path / "store"))
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(StageError, match=words):
+        run(parse(streamed(folder, metrics=["accuracy"]), folder), store=tmp_path / "store")
 
 
 def test_tuning_on_a_stream_is_refused_before_anything_runs(tmp_path: Path) -> None:

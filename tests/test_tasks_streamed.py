@@ -210,3 +210,30 @@ def test_equal_hashes_meet_in_one_bucket_and_nothing_is_lost(tmp_path: Path) -> 
     places = [set(records["hash"].tolist()) for records in seen]
     assert sum(map(len, places)) == 300
     assert not list((tmp_path / "b").iterdir())
+
+
+def test_a_batch_of_nothing_but_copies_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trimtab.tasks.stream.PART", 20)
+    texts = ["the same text again"] * 100 + [f"text number {i} of its own" for i in range(50)]
+    stream = task(write(tmp_path, {"text": texts, "label": ["no"] * 100 + ["no", "yes"] * 25}))
+    found = find_duplicates(stream.batches, 150, tmp_path)
+    assert found.dropped["duplicate"] == 99
+
+
+def grouped(folder: Path, items: int, size: int) -> Stream:
+    rows = [(f"text number {i} {i * 31}", ("no", "yes")[i % 2], f"g{i // size}") for i in range(items)]
+    columns = {name: [row[i] for row in rows] for i, name in enumerate(("text", "label", "author"))}
+    return task(write(folder, columns), group="author")
+
+
+def test_groups_that_do_not_fit_are_an_error_and_not_an_empty_split(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match="The test split would have 0 items, wanted 100: related items"):
+        roles_of(grouped(tmp_path, 600, 150), 600, tmp_path / "work", supervisor=100, transfer=100, test=100)
+
+
+def test_a_grouped_pool_is_everybody_who_is_not_tested(tmp_path: Path) -> None:
+    stream = grouped(tmp_path, 400, 10)
+    found = find_duplicates(stream.batches, 400, tmp_path)
+    roles = choose_roles(found, tmp_path / KEYS, SplitSettings(supervisor=100, transfer=100, test=100), grouped=True)
+    tested, pooled = (sum(int(roles.of(batch)[side].sum()) for batch in stream.batches()) for side in (1, 2))
+    assert (tested, pooled) == (100, 300)

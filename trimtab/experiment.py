@@ -173,7 +173,7 @@ def _method(values: Any, path: str, folder: Path) -> Method:
         check_keys(values, ("name", "labels", "objective"), path)
         objective_name, _ = _named(values["objective"], f"{path}.objective")
         return Method(
-            name=typed(str, values.get("name", objective_name), f"{path}.name"),
+            name=typed(str, values.get("name", _short(objective_name)), f"{path}.name"),
             objective=_objective(values["objective"], f"{path}.objective", folder),
             labels=_steps(values.get("labels", []), f"{path}.labels", folder),
         )
@@ -185,10 +185,15 @@ def _method(values: Any, path: str, folder: Path) -> Method:
         if ".py:" not in name and name not in known("trimtab.objectives", OBJECTIVES):
             names = {*METHODS, *known("trimtab.objectives", OBJECTIVES)}
             raise ExperimentError(f"{path}: found {name!r}, which is no method.{did_you_mean(name, names)}")
-        return Method(name.rpartition(":")[2].lower(), _objective({name: settings}, path, folder))
+        return Method(_short(name), _objective({name: settings}, path, folder))
     steps = [{step: dict(step_settings)} for step, step_settings in published.labels]
     objective = _objective({published.objective: {**published.settings, **settings}}, f"{path}.{name}", folder)
     return Method(name, objective, _steps(steps, path, folder))
+
+
+def _short(name: str) -> str:
+    """Return what a method is called whose objective has this name: of a user's own file, the class in lower case."""
+    return name.rpartition(":")[2].lower() if ".py:" in name else name
 
 
 def _objective(value: Any, path: str, folder: Path) -> Objective:

@@ -90,5 +90,7 @@ def forecast_text(found: dict[str, Any]) -> str:
     if dropped:
         lines.append(f"items left out of the data: {', '.join(dropped)}")
     if not found["data_checked"]:
-        lines.append("the data are too large, or too far away, to be read for a plan: they are checked when it is run")
+        lines.append(
+            "the data are streamed, too large or too far away for a plan: what they hold is checked when it is run"
+        )
     return "\n".join([*lines, *(f"note: {text}" for text in found["notes"])])

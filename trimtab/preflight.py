@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trimtab.errors import ExperimentError
+from trimtab.errors import ExperimentError, TaskError
 from trimtab.experiment import Experiment
 from trimtab.models.kind import has_language_head
 from trimtab.models.source import locate
@@ -23,7 +23,7 @@ from trimtab.store import Store, facts_of
 from trimtab.tasks import TASKS
 from trimtab.tasks.file import File
 from trimtab.tasks.hub import Hub
-from trimtab.tasks.splits import Pool, draw
+from trimtab.tasks.splits import Pool, SplitSettings, draw
 from trimtab.tasks.streamed.batch import StreamedTask
 from trimtab.types import ModelSpec
 
@@ -64,12 +64,24 @@ def preflight(experiment: Experiment, planned: Plan, store: Store) -> Preflight:
         items, pool = data.fixed
         prompt, notes = items.prompt, items.notes
     else:
+        if isinstance(experiment.task, StreamedTask):
+            _check_rows(experiment.task, experiment.split)
         prompt = experiment.task.prompt if isinstance(experiment.task, File | Hub | StreamedTask) else None
         return Preflight(None, {}, (), _bare(experiment, prompt))
     for split, seed in zip(planned.compare.splits, experiment.seeds, strict=True):
         if not store.has(split.kind, split.digest):
             draw(pool, experiment.split, seed)
     return Preflight(len(pool.test), dict(pool.dropped), notes, _bare(experiment, prompt))
+
+
+def _check_rows(task: StreamedTask, split: SplitSettings) -> None:
+    """Raise TaskError where a streamed task has fewer rows than are asked for; the files' ends say how many."""
+    rows = task.count()
+    asked = split.pool or sum(size or 0 for size in (split.supervisor, split.transfer, split.test))
+    if rows < asked:
+        raise TaskError(
+            f"Too few rows: found {rows:,}, wanted {asked:,}. Make supervisor, transfer, test or pool smaller."
+        )
 
 
 def _stored_pool(folder: Path) -> Pool:

@@ -31,7 +31,7 @@ def bags_for(n_test: int) -> int:
 
 
 @dataclass(frozen=True)
-class TestPart:
+class ItemsPart:
     """The test items of one part."""
 
     ids: Sequence[str]
@@ -49,13 +49,15 @@ class Streamed:
     """Draws of the bags."""
     counts: Int[Array, "classes"]
     """Test items of each class."""
-    items: Callable[[int], TestPart]
+    items: Callable[[int], ItemsPart]
     """Reads the test items of a part."""
     predictions: Callable[[int, int], Float[Array, "items classes"]]
     """Reads a model's test probabilities, by position and part."""
     parts: int
     labels: Callable[[int], Told]
     """Counts a set of labels."""
+    metrics: tuple[str, ...]
+    """What is asked for; accuracy and ECE always are."""
     slices: Mapping[str, Float[Array, "items"]] = field(default_factory=lambda: MappingProxyType({}))
     _scores: dict[Models, dict[str, Scores]] = field(default_factory=dict)
     _cells: dict[int, tuple[frozenset[int], tuple[Any, ...]]] = field(default_factory=dict)
@@ -128,7 +130,7 @@ class Streamed:
         """Streamed test items have no slices: nobody has anything to choose by."""
         raise ValueError("a streamed task has no slices to divide its test items by")
 
-    def _pairs(self, a: Models, b: Models) -> Iterator[tuple[TestPart, int, Array, Array]]:
+    def _pairs(self, a: Models, b: Models) -> Iterator[tuple[ItemsPart, int, Array, Array]]:
         """Yield each part's items with the predictions of two models, seed by seed."""
         for part in range(self.parts):
             item = self.items(part)
@@ -141,19 +143,18 @@ class Streamed:
 
     def _scored(self, models: Models) -> dict[str, Scores]:
         """Return all metrics of a model; the counts, which are large, are not kept."""
-        weights = self.resample.item_weights.astype(np.float32)
+        weights = self.resample.item_weights.astype(float)
         once = np.ones((1, weights.shape[1]))
-        points: dict[str, list[float]] = {name: [] for name in METRICS}
-        draws: dict[str, list[Array]] = {name: [] for name in METRICS}
+        wanted = dict.fromkeys((*self.metrics, "accuracy", "ece"))
+        points: dict[str, list[float]] = {name: [] for name in wanted}
+        draws: dict[str, list[Array]] = {name: [] for name in wanted}
         for position in models:
             cells = self._counted(position)
             self._cells[position] = cells.answers, cells.curve_rows()
-            for name in METRICS:
+            for name in wanted:
                 points[name].append(float(cells.score(name, once)[0]))
                 draws[name].append(cells.score(name, weights))
-        return {
-            name: Scores(np.array(points[name]), np.stack(draws[name], 1), METRICS[name].bounds) for name in METRICS
-        }
+        return {name: Scores(np.array(points[name]), np.stack(draws[name], 1), METRICS[name].bounds) for name in wanted}
 
     def _counted(self, position: int) -> Cells:
         cells = Cells(self.resample.item_weights.shape[1], len(self.counts))

@@ -17,6 +17,7 @@ from trimtab.executors.monitor import StageReport
 from trimtab.executors.perform import found, inputs_of, make, perform
 from trimtab.stages.stage import BulkStage, Stage
 from trimtab.store import Store
+from trimtab.store.record import MANIFEST, damage_of
 
 Tell = Callable[[Event], None]
 
@@ -96,11 +97,17 @@ def _reported(stage: Stage, store: Store, act: Callable[[], StageReport]) -> Sta
         return act()
     except Exception as error:  # noqa: BLE001  (a user's own objective may raise anything; the log keeps all of it)
         ours = isinstance(error, TrimtabError)
-        text = str(error) if ours else f"{type(error).__name__}: {error}"
+        text = str(error) if ours else _damaged_input(stage, store) or f"{type(error).__name__}: {error}"
         log = _write_log(stage, store)
         where = f" [log: {log}]" if log else ""
         code = error.exit_code if ours else 1
         return StageReport(stage.kind, stage.digest, stage.title, 0.0, cached=False, error=text + where, exit_code=code)
+
+
+def _damaged_input(stage: Stage, store: Store) -> str | None:
+    """Say which of a stage's inputs was spoiled since it was made: a likely cause of an error that nobody foresaw."""
+    found = (damage_of(folder) for folder in inputs_of(stage, store).values() if (folder / MANIFEST).is_file())
+    return next((text for text in found if text), None)
 
 
 def _write_log(stage: Stage, store: Store) -> Path | None:

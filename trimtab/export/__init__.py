@@ -10,20 +10,30 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from trimtab.errors import StoreError
 from trimtab.export.streamed import StreamedSource, is_streamed
 from trimtab.export.whole import WholeSource
 from trimtab.store import Store
+from trimtab.store.record import damage_of
 
 
 def export(results: Mapping[str, Any], folder: Path, store: Store) -> list[Path]:
-    """Write every row's predictions and labels into `folder`, named by row, role and seed; return the files."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write every row's predictions and labels into `folder`, named by row, role and seed; return the files.
+
+    Raises StoreError before anything is written where an artifact is not as it was made.
+    """
     digest = next(one["digest"] for one in results["stages"] if one["kind"] == "data")
     data, classes = store.folder("data", digest), results["task"]["classes"]
     source: Source = StreamedSource(data, classes) if is_streamed(data) else WholeSource(data, classes)
-    source.write_items(folder / "items.parquet")
     written = {folder / "items.parquet": None}
-    for name, kind, digest in _artifacts(results):
+    asked = list(_artifacts(results))
+    for place in dict.fromkeys([data, *(store.folder(kind, digest) for _, kind, digest in asked)]):
+        damage = damage_of(place)
+        if damage:
+            raise StoreError(damage)
+    folder.mkdir(parents=True, exist_ok=True)
+    source.write_items(folder / "items.parquet")
+    for name, kind, digest in asked:
         path = folder / f"{name}.parquet"
         if path not in written:
             source.write_table(store.folder(kind, digest) / ("labels" if kind == "label" else "predictions"), path)

@@ -66,17 +66,20 @@ class StreamedSource:
 
 
 def _write(path: Path, parts: Iterator[dict[str, Any]]) -> None:
-    """Write tables one below the other; the first that has rows says the types."""
+    """Write tables one below the other; the first that has rows says the types. Without any row, an empty table."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     writer: pq.ParquetWriter | None = None
+    columns: dict[str, Any] = {}
     try:
         for columns in parts:
             if len(columns["id"]):
                 table = pa.table(columns)
                 writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
                 writer.write_table(table)
+        if writer is None:
+            pq.write_table(pa.table(columns), path)
     finally:
         if writer is not None:
             writer.close()

@@ -10,7 +10,7 @@ logits: such an objective needs 16 bytes a class and item of memory; cross-entro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,13 +47,23 @@ def fit_streamed(
 
     Raises FitError where no item is left, all labels are one class, or an activation or the loss is not finite.
     """
+
+    def used() -> Iterator[Chunk]:
+        for chunk in chunks():
+            kept = chunk.weights > 0
+            if kept.any():
+                yield Chunk(chunk.values[kept], chunk.labels[kept], chunk.weights[kept])
+
     with one_thread():
-        moments = _moments(chunks)
+        moments = _moments(used)
         steps = _Steps(moments, objective, strength, settings)
         limit = settings.steps if objective.scheduled else settings.max_steps
-        passes = _Passes(chunks, moments, objective)
+        passes = _Passes(used, moments, objective)
         for step in range(limit):
             gradient = passes.gradient(steps.ahead, step / max(1, limit - 1))
+            if not bool(torch.isfinite(gradient).all()):
+                name = type(objective).__name__
+                raise FitError(f"{name}: a slope is not finite at strength {strength}; use a larger strength")
             if steps.take(gradient, settings.tolerance):
                 break
             progress(step + 1, limit)
@@ -145,7 +155,8 @@ class _Passes:
     def __init__(self, chunks: Chunks, moments: _Moments, objective: Objective) -> None:
         self._chunks, self._moments, self._objective = chunks, moments, objective
         # by exact type: a subclass may have changed the formula
-        self._alone = type(objective) is Naive
+        self._closed_form = type(objective) is Naive
+        self._looks_across = bool(self._statistics_of_some())
 
     def gradient(
         self, parameters: Float[Tensor, "classes directions"], share: float
@@ -181,19 +192,23 @@ class _Passes:
         self, columns: Float[Tensor, "hidden classes"], bias: Float[Tensor, "classes"], share: float
     ) -> Context:
         """Return what the objective may know of all items that count."""
-        if self._alone:
+        if not self._looks_across:
             return Context(share)
         logits, labels = [], []
         for chunk in self._chunks():
-            used = chunk.weights > 0
-            logits.append(self._moments.standard(chunk.values[used]) @ columns + bias)
-            labels.append(torch.from_numpy(chunk.labels[used]))
+            logits.append(self._moments.standard(chunk.values) @ columns + bias)
+            labels.append(torch.from_numpy(chunk.labels))
         return Context(share, self._objective.statistics(torch.cat(logits), torch.cat(labels)))
+
+    def _statistics_of_some(self) -> Mapping[str, Tensor]:
+        """Return the statistics of the first items: empty for an objective whose examples stand alone."""
+        labels = torch.from_numpy(next(iter(self._chunks())).labels)
+        return self._objective.statistics(torch.zeros_like(labels), labels)
 
     def _slope(
         self, logits: Float[Tensor, "items classes"], labels: Float[Tensor, "items classes"], context: Context
     ) -> Float[Tensor, "items classes"]:
-        if self._alone:
+        if self._closed_form:
             return logits.softmax(-1) - labels
         seen = logits.clone().requires_grad_(True)
         (slope,) = torch.autograd.grad(losses_of_examples(self._objective, seen, labels, context).sum(), seen)

@@ -72,7 +72,8 @@ class Scores:
 
     def times(self, factor: float) -> Scores:
         """Return the scores multiplied by a number."""
-        return Scores(self.point * factor, self.draws * factor)
+        low, high = sorted(end * factor for end in self.bounds)
+        return Scores(self.point * factor, self.draws * factor, (low, high))
 
 
 def resample(

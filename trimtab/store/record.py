@@ -70,6 +70,18 @@ def check_manifest(manifest: dict[str, Any], place: str, remedy: str) -> dict[st
     return manifest
 
 
+def damage_of(folder: Path) -> str | None:
+    """Return what is wrong with an artifact's files, and what to do, by size and sha256; none where they are whole."""
+    manifest = read_record(folder / MANIFEST, f"delete the folder {folder} and run again")
+    for name, recorded in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            return f"{path} is missing; delete the folder {folder} and run again"
+        if path.stat().st_size != recorded["bytes"] or file_digest(path) != recorded["sha256"]:
+            return f"{path} is not as it was written; delete the folder {folder} and run again"
+    return None
+
+
 def files_of(folder: Path) -> dict[str, dict[str, Any]]:
     """Return sha256 and size in bytes of every file below a folder, by its path inside."""
     return {

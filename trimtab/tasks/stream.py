@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from trimtab.tasks.columns import Columns, items_of
 from trimtab.tasks.rows import Row, Table
 from trimtab.tasks.streamed.batch import PART, Batch
 from trimtab.tasks.streamed.keys import key_of, keys_of
-from trimtab.tasks.values import ClassName, check_prompt, class_names, label_of, name_of, text_of, wrong
+from trimtab.tasks.values import ClassName, check_prompt, class_names, label_of, name_of, some, text_of, wrong
 from trimtab.types import Items
 
 if TYPE_CHECKING:
@@ -61,10 +61,14 @@ class Stream:
         return digest_of({file.name: file_digest(file) for file in self._files()})
 
     def count(self) -> int:
-        """Return the number of rows."""
+        """Return the number of rows.
+
+        Raises TaskError where a file cannot be read or lacks a column.
+        """
         total = 0
         for file in self._files():
             with _opened(file) as opened:
+                self._check_columns(file, opened.columns)
                 total += opened.rows
         return total
 
@@ -74,17 +78,17 @@ class Stream:
         Raises TaskError with file, row and column where a value cannot be used.
         """
         first = 0
-        for table in self._tables():
-            yield self._batch(table, first)
-            first += len(table.rows)
+        for rows in self._read():
+            yield self._batch(rows, first)
+            first += rows.count
         if not first:
             raise TaskError(f"{self.path} has no rows; wanted one item per row.")
 
     def read(self) -> Items:
         """Return all items at once, for data that do fit in memory."""
-        tables = list(self._tables())
-        rows = [row for table in tables for row in table.rows]
-        names = tables[0].columns if tables else ()
+        read = list(self._read())
+        rows = [rows.row(i) for rows in read for i in range(rows.count)]
+        names = read[0].table.columns if read else ()
         return items_of(Table(self.path, names, rows), self._columns(), self.class_names, self.prompt)
 
     def _columns(self) -> Columns:
@@ -101,47 +105,89 @@ class Stream:
             raise TaskError(f"{self.path} {what} .parquet, .arrow or .feather file. Check the task's path.")
         return files
 
-    def _tables(self) -> Iterator[Table]:
+    def _check_columns(self, file: Path, present: tuple[str, ...]) -> Table:
+        table = Table(str(file), present, ())
+        for setting, name in vars(self._columns()).items():
+            if name is not None:
+                table.require(name, setting)
+        return table
+
+    def _read(self) -> Iterator[_Rows]:
         columns = self._columns()
         for file in self._files():
             with _opened(file) as opened:
-                header = Table(str(file), opened.columns, ())
-                for setting, name in vars(columns).items():
-                    if name is not None:
-                        header.require(name, setting)
+                table = self._check_columns(file, opened.columns)
                 number = 1
                 for batch in opened.batches(columns.named()):
-                    values = [batch.column(name).to_pylist() for name in columns.named()]
-                    rows = [
-                        Row(f"row {number + i}", dict(zip(columns.named(), row, strict=True)))
-                        for i, row in enumerate(zip(*values, strict=True))
-                    ]
-                    number += len(rows)
-                    yield Table(str(file), opened.columns, rows)
+                    yield _Rows(table, number, {name: batch.column(name).to_pylist() for name in columns.named()})
+                    number += batch.num_rows
 
-    def _batch(self, table: Table, first: int) -> Batch:
-        index = {name: place for place, name in enumerate(self.class_names)}
-        texts = [text_of(table, row, self.text) for row in table.rows]
-        groups = [name_of(table, row, self.group) if self.group else None for row in table.rows]
-        gold = [self._class(table, row, index) for row in table.rows]
+    def _batch(self, rows: _Rows, first: int) -> Batch:
+        texts = rows.values(self.text, _is_text, text_of)
+        classes = {name: place for place, name in enumerate(self.class_names)}
+        known: dict[tuple[type, Any], int] = {}
+        gold = np.empty(rows.count, np.int16)
+        for i, value in enumerate(rows.columns[self.label]):
+            if (type(value), value) not in known:
+                known[type(value), value] = self._class(rows, i, classes)
+            gold[i] = known[type(value), value]
+        groups = rows.values(self.group, _is_plain, name_of) if self.group else [None] * rows.count
         if self.id is None:
             ids = [f"{key_of(json.dumps([text, group])):016x}" for text, group in zip(texts, groups, strict=True)]
         else:
-            ids = [self._id(table, row, self.id) for row in table.rows]
+            ids = rows.values(self.id, _is_plain, _id_of)
         named = (f"alone: {one}" if group is None else group for one, group in zip(ids, groups, strict=True))
-        return Batch(first, ids, texts, np.array(gold, np.int16), keys_of(named))
+        return Batch(first, ids, texts, gold, keys_of(named))
 
-    def _class(self, table: Table, row: Row, index: dict[str, int]) -> int:
-        name = label_of(table, row, self.label)
-        if name not in index:
-            raise wrong(table, row, self.label, f'label "{name}"', f'one of the setting "classes": {list(index)}.')
-        return index[name]
+    def _class(self, rows: _Rows, i: int, classes: dict[str, int]) -> int:
+        row = rows.row(i)
+        name = label_of(rows.table, row, self.label)
+        if name not in classes:
+            wanted = f'one of the setting "classes": {some(list(classes))}.'
+            raise wrong(rows.table, row, self.label, f'label "{name}"', wanted)
+        return classes[name]
 
-    def _id(self, table: Table, row: Row, column: str) -> str:
-        name = name_of(table, row, column)
-        if name is None:
-            raise wrong(table, row, column, "no id", "a different id in every row.")
-        return name
+
+def _id_of(table: Table, row: Row, column: str) -> str:
+    name = name_of(table, row, column)
+    if name is None:
+        raise wrong(table, row, column, "no id", "a different id in every row.")
+    return name
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str) and value != "" and value == value.strip()
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Consecutive rows of a file, by column; a row is built only where something must be said about it."""
+
+    table: Table
+    """The file, without rows."""
+    first: int
+    """Number of the first row in the file, from 1."""
+    columns: dict[str, list[Any]]
+
+    @property
+    def count(self) -> int:
+        """Number of rows."""
+        return len(next(iter(self.columns.values())))
+
+    def row(self, i: int) -> Row:
+        """Return one row with its place."""
+        return Row(f"row {self.first + i}", {name: values[i] for name, values in self.columns.items()})
+
+    def values(
+        self, column: str, is_plain: Callable[[object], bool], read: Callable[[Table, Row, str], Any]
+    ) -> list[Any]:
+        """Return a column: values that are plainly right as they are, all others as `read` makes of them."""
+        found = self.columns[column]
+        return [one if is_plain(one) else read(self.table, self.row(i), column) for i, one in enumerate(found)]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ class StreamedCompare(Compare):
         """Return what answers the comparison's questions; it reads a part at a time."""
         import numpy as np
 
-        from trimtab.comparison.streamed import Streamed, TestPart, bags_for
+        from trimtab.comparison.streamed import ItemsPart, Streamed, bags_for
         from trimtab.metrics.intervals import resample
         from trimtab.stages.streamed.parts import TEST, read_part, read_probabilities
         from trimtab.tasks.streamed.keys import mixed
@@ -31,13 +31,13 @@ class StreamedCompare(Compare):
         data, known = inputs["data"], facts["data"]
         bags = bags_for(known["test"])
 
-        def items(part: int) -> TestPart:
+        def items(part: int) -> ItemsPart:
             ids, texts, keys, test = read_part(data / "items.arrow", part, "id", "text", "key", "test")
             (gold,) = read_part(data / "gold.arrow", part, "gold")
             rows = np.flatnonzero(test)
             bag = (mixed(keys[rows], "bag") % np.uint64(bags)).astype(np.int64)
             chosen = [ids[row] for row in rows], [texts[row] for row in rows]
-            return TestPart(*chosen, gold[rows].astype(np.int64), bag)
+            return ItemsPart(*chosen, gold[rows].astype(np.int64), bag)
 
         def predictions(position: int, part: int) -> Any:
             source = inputs[f"predictions.{position}"] / PREDICTIONS
@@ -54,6 +54,7 @@ class StreamedCompare(Compare):
             items=items,
             predictions=predictions,
             parts=known["parts"],
+            metrics=self.metrics,
             labels=lambda position: _told(inputs[f"labels.{position}"] / LABELS, data, known["parts"]),
         )
 

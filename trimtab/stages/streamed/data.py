@@ -53,8 +53,9 @@ class StreamedData(Stage):
         rows = self.task.count()
         work.mkdir(parents=True, exist_ok=True)
         told = _Told(self.task, progress, _PASSES * rows)
-        found = find_duplicates(told.batches, rows, work, self.task.id)
-        roles = choose_roles(found, work / KEYS, self.split)
+        found = find_duplicates(told.batches, rows, work, self.task.id, getattr(self.task, "path", self.task.kind))
+        grouped = getattr(self.task, "group", None) is not None
+        roles = choose_roles(found, work / KEYS, self.split, grouped=grouped)
         names = self.task.class_names
         counts = np.zeros((2, len(names)), int)
         with writing(out / "items.arrow", ITEMS) as items, writing(out / "gold.arrow", GOLD) as gold:
@@ -65,7 +66,10 @@ class StreamedData(Stage):
                     counts[role] += np.bincount(part["gold"][part["test"] == bool(role)], minlength=len(names))
         for name, number in zip(names, counts[0], strict=True):
             if not number:
-                raise TaskError(f'Class "{name}" has no item in the pool, of which models learn; make the pool larger.')
+                raise TaskError(
+                    f'Class "{name}" has no item in the pool, of which models learn: add rows of it, make the pool '
+                    "larger, or leave it out of `classes`."
+                )
         found.dropped["near_duplicate"] += roles.later
         facts = {
             "kind": self.task.kind,

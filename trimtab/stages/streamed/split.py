@@ -33,6 +33,7 @@ class StreamedSplit(Split):
         from trimtab.stages.streamed.parts import MEMBERSHIP, SPLITS, SUPERVISOR, TEST, TRANSFER, read_part, writing
         from trimtab.tasks.shortage import check_trainable, sizes_missing
         from trimtab.tasks.streamed.keys import mixed
+        from trimtab.tasks.streamed.roles import check_filled
         from trimtab.tasks.streamed.thresholds import below, bound_of_smallest
 
         facts = json.loads((inputs["data"] / "data.json").read_text("utf-8"))
@@ -61,6 +62,7 @@ class StreamedSplit(Split):
                 (gold,) = read_part(inputs["data"] / "gold.arrow", part, "gold")
                 np.add.at(counts, (split, gold), 1)
                 progress(part + 1, len(parts))
-        for name in ("supervisor", "transfer"):
+        for name, wanted in (("supervisor", self.split.supervisor), ("transfer", self.split.transfer)):
+            check_filled(name, int(counts[SPLITS[name]].sum()), wanted)
             check_trainable(name, facts["classes"], counts[SPLITS[name]].tolist())
         return {name: int(counts[number].sum()) for name, number in SPLITS.items()}

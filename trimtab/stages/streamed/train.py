@@ -31,17 +31,22 @@ class StreamedSelect(Select):
         """Write `selection.json`."""
         import numpy as np
 
+        from trimtab.errors import FitError
         from trimtab.fit.select import select_strength
 
-        parts = [one for one in _labelled(inputs, self.seed) if len(one[0])]
+        parts = [one for one in _sampled(inputs, self.seed) if len(one[0])]
+        if not parts:
+            raise FitError("there is no item with a positive weight to choose a penalty on; keep more of the labels")
         values, labels, weights, keys = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         found = select_strength(values, labels, weights, keys, self.objective, self.fit, self.seed)
         progress(1, 1)
         return self.keep(found, out) | {"sampled": len(values)}
 
 
-def _labelled(inputs: Mapping[str, Path], seed: int) -> Iterator[tuple[Any, Any, Any, Any]]:
-    """Yield activations, labels, weights and keys of a sample of the labelled items, part by part."""
+def _sampled(inputs: Mapping[str, Path], seed: int) -> Iterator[tuple[Any, Any, Any, Any]]:
+    """Yield activations, labels, weights and keys of a sample of the items that are told something, part by part."""
+    import numpy as np
+
     from trimtab.stages.streamed.embed import read_activations
     from trimtab.stages.streamed.parts import parts_of, read_part, read_probabilities
     from trimtab.tasks.streamed.keys import mixed
@@ -52,17 +57,18 @@ def _labelled(inputs: Mapping[str, Path], seed: int) -> Iterator[tuple[Any, Any,
 
     def numbered(part: int) -> tuple[Any, Any, Any]:
         rows, weights = read_part(source, part, "row", "weight")
-        (keys,) = read_part(items, part, "key")
-        # an item of weight 0 is told nothing, and tells nothing
-        return rows, keys[rows], mixed(keys[rows], "select", seed)[weights > 0]
+        told = np.flatnonzero(weights > 0)
+        # by row and not by key: the items of a large group are sampled like all others
+        place = rows[told].astype(np.uint64) + (np.uint64(part) << np.uint64(32))
+        return rows, told, mixed(place, "select", seed)
 
     bound = bound_of_smallest(lambda: (numbered(part)[2] for part in parts), SAMPLE)
     for part in parts:
-        rows, keys, _ = numbered(part)
-        chosen = below(mixed(keys, "select", seed), bound)
-        weights = read_part(source, part, "weight")[0][chosen]
+        rows, told, numbers = numbered(part)
+        chosen = told[below(numbers, bound)]
+        (keys,), (weights,) = read_part(items, part, "key"), read_part(source, part, "weight")
         values = read_activations(inputs["activations"], part)[rows[chosen]]
-        yield values, read_probabilities(source, part)[chosen], weights, keys[chosen]
+        yield values, read_probabilities(source, part)[chosen], weights[chosen], keys[rows[chosen]]
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class Buckets:
 
     def add(self, hashes: UInt64[Array, "records"], *columns: Array) -> None:
         """Append records, given column by column in the order of the structure."""
+        if not len(hashes):
+            return
         records = np.empty(len(hashes), self._dtype)
         for name, column in zip(self._dtype.names or (), columns, strict=True):
             records[name] = column

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -41,15 +42,21 @@ class Found:
     """Near duplicates: row to the first row of its set, itself included; rows without one are absent."""
     dropped: Counter[str]
 
+    @cached_property
+    def later(self) -> Int[Array, "rows"]:
+        """Near duplicates of an earlier row, in order."""
+        return np.array(sorted(row for row, first in self.near.items() if row != first), np.int64)
+
     def kept(self, batch: Batch) -> Bool[Array, "items"]:
         """Say which rows of a batch are no exact copies."""
         return self.state[batch.first : batch.first + len(batch.ids)] == KEPT
 
 
-def find_duplicates(batches: Batches, rows: int, work: Path, own_ids: str | None = None) -> Found:
+def find_duplicates(batches: Batches, rows: int, work: Path, own_ids: str | None = None, source: str = "") -> Found:
     """Return the exact and near duplicates of all rows; leave the rows' keys in the file `KEYS` of `work`.
 
-    `own_ids` names the column of ids that the data set itself gives. Raises TaskError where an id is there twice.
+    `own_ids` names the column of ids that the data set itself gives, `source` is what messages call it.
+    Raises TaskError where an id is there twice.
     """
     state = np.zeros(rows, np.uint8)
     dropped: Counter[str] = Counter(duplicate=0, conflict=0, near_duplicate=0, group=0)
@@ -63,7 +70,7 @@ def find_duplicates(batches: Batches, rows: int, work: Path, own_ids: str | None
                 ids.add(names, names, numbers)
             keys.write(batch.keys.tobytes())
     for records in ids.read():
-        _check_ids(records, own_ids or "")
+        _check_ids(records, f'{source}, column "{own_ids}"')
     for records in texts.read():
         _mark(records, state, dropped)
     found = Found(state, {}, dropped)
@@ -75,18 +82,16 @@ def _numbers(batch: Batch) -> Int[Array, "items"]:
     return np.arange(batch.first, batch.first + len(batch.ids))
 
 
-def _check_ids(records: Array, column: str) -> None:
+def _check_ids(records: Array, place: str) -> None:
     ids, count = np.unique(records["id"], return_counts=True)
     twice = ids[count > 1]
     if len(twice):
         one, other = (np.sort(records["row"][records["id"] == twice[0]])[:2] + 1).tolist()
-        raise TaskError(
-            f'column "{column}": rows {one:,} and {other:,} have the same id; wanted a different id in every row.'
-        )
+        raise TaskError(f"{place}: rows {one:,} and {other:,} have the same id; wanted a different id in every row.")
 
 
 def _mark(records: Array, state: UInt8[Array, "rows"], dropped: Counter[str]) -> None:
-    """Of texts that are the same keep the one with the smallest id; where their classes differ, none."""
+    """Of texts that are the same keep the one whose id has the smallest hash; where their classes differ, none."""
     records = records[np.lexsort((records["row"], records["id"], records["text"]))]
     starts = np.flatnonzero(np.diff(records["text"], prepend=~records["text"][:1]))
     lengths = np.diff(starts, append=len(records))

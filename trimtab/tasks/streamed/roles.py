@@ -24,6 +24,9 @@ from trimtab.tasks.streamed.keys import mixed
 from trimtab.tasks.streamed.thresholds import below, bound_of_smallest
 from trimtab.types import Array
 
+_FILLED = 0.9
+"""Share of the size asked for that a split must reach."""
+
 
 @dataclass(frozen=True)
 class Roles:
@@ -47,8 +50,10 @@ class Roles:
         return keys, test, kept & ~low & below(numbers, self.pool_bound)
 
 
-def choose_roles(found: Found, keys: Path, settings: SplitSettings) -> Roles:
+def choose_roles(found: Found, keys: Path, settings: SplitSettings, *, grouped: bool = False) -> Roles:
     """Return who is tested and who is in the pool; `keys` holds the keys of all rows.
+
+    Without a size of the pool it is as large as the two splits that are drawn from it, and all of a `grouped` data set.
 
     Raises TaskError where there are too few rows for the sizes that are asked for.
     """
@@ -73,9 +78,22 @@ def choose_roles(found: Found, keys: Path, settings: SplitSettings) -> Roles:
             f"Too few items: {len(found.state):,} rows were read and {usable:,} are left without copies; wanted "
             f"{settings.test:,} to test and {pool:,} others. Make supervisor, transfer, test or pool smaller."
         )
+    check_filled("test", sum(int(below(one, test).sum()) for one in numbers()), settings.test)
+    everybody = grouped and settings.pool is None
+    pool_bound = None if everybody else bound_of_smallest(lambda: numbers(test), pool)
     later = [near_keys[row] for row, first in found.near.items() if row != first]
     out = below(mixed(_joined(np.array(later, np.uint64), sames), "test", settings.split_seed), test)
-    return Roles(found, settings, sames, test, bound_of_smallest(lambda: numbers(test), pool), int(out.sum()))
+    return Roles(found, settings, sames, test, pool_bound, int(out.sum()))
+
+
+def check_filled(split: str, items: int, wanted: int) -> None:
+    """Raise TaskError where a split is much smaller than asked for, because whole sets of related items do not fit."""
+    if items < _FILLED * wanted:
+        raise TaskError(
+            f"The {split} split would have {items:,} items, wanted {wanted:,}: related items (of one group, or near "
+            "duplicates) are never parted, and the next set of them is too large for what is left. Make the split "
+            "larger, or group by something finer."
+        )
 
 
 def _chunks(keys: Path) -> Iterator[tuple[int, UInt64[Array, "items"]]]:
@@ -89,9 +107,8 @@ def _chunks(keys: Path) -> Iterator[tuple[int, UInt64[Array, "items"]]]:
 def _first(found: Found, start: int, count: int) -> Bool[Array, "items"]:
     """Say which rows are not later near duplicates of another one: test items must be independent."""
     first = np.ones(count, bool)
-    if found.near:
-        for i in range(start, start + count):
-            first[i - start] = found.near.get(i, i) == i
+    low, high = np.searchsorted(found.later, (start, start + count))
+    first[found.later[low:high] - start] = False
     return first
 
 
