@@ -14,6 +14,16 @@ from trimtab.tasks.membership import Pool, SplitSettings
 from trimtab.types import Items, Progress
 
 
+def identity_of(task: Any, split: SplitSettings) -> dict[str, Any]:
+    """Return a task's settings with the fingerprint of its data; a user's own task counts its source code."""
+    from trimtab.digest import source_digest
+
+    settings = settings_of(task)
+    settings.pop("path", None)  # the fingerprint says what lies there; a moved file is still the same data
+    told = {"kind": task.kind, "settings": settings, "data": task.fingerprint()}
+    return {"task": told | {"source": source_digest(type(task).__module__)}, "split": settings_of(split)}
+
+
 @dataclass(frozen=True)
 class Data(Stage):
     """A task's items with a fixed test split and a fixed pool."""
@@ -27,13 +37,7 @@ class Data(Stage):
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The task's settings with the fingerprint of its data; a user's own task counts its source code."""
-        from trimtab.digest import source_digest
-
-        settings = settings_of(self.task)
-        settings.pop("path", None)  # the fingerprint says what lies there; a moved file is still the same data
-        task = {"kind": self.task.kind, "settings": settings, "data": self.task.fingerprint()}
-        return {"task": task | {"source": source_digest(type(self.task).__module__)}, "split": settings_of(self.split)}
+        return identity_of(self.task, self.split)
 
     @cached_property
     def fixed(self) -> tuple[Items, Pool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,14 @@ def probability_columns(probabilities: Float[Array, "items classes"]) -> dict[st
     return {f"p{c}": np.ascontiguousarray(probabilities[:, c]) for c in range(probabilities.shape[1])}
 
 
+def probability_names(columns: Iterable[str]) -> list[str]:
+    """Return which columns hold probabilities, p0, p1, ..., in the order of the classes."""
+    return sorted((name for name in columns if name[:1] == "p" and name[1:].isdigit()), key=lambda name: int(name[1:]))
+
+
 def probabilities_of(table: pa.Table) -> Float[Array, "items classes"]:
     """Return the columns p0, p1, ... as one array."""
-    count = sum(1 for name in table.column_names if name[:1] == "p" and name[1:].isdigit())
-    return np.stack([table[f"p{c}"].to_numpy() for c in range(count)], 1)
+    return np.stack([table[name].to_numpy() for name in probability_names(table.column_names)], 1)
 
 
 def strings(table: pa.Table, column: str) -> tuple[str, ...]:

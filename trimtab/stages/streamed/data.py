@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from trimtab.digest import settings_of
 from trimtab.errors import TaskError
+from trimtab.stages.data import identity_of
 from trimtab.stages.stage import Stage
 from trimtab.tasks.membership import SplitSettings
 from trimtab.types import Progress
@@ -29,13 +29,7 @@ class StreamedData(Stage):
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The task's settings with the fingerprint of its data; a user's own task counts its source code."""
-        from trimtab.digest import source_digest
-
-        settings = settings_of(self.task)
-        settings.pop("path", None)  # the fingerprint says what lies there
-        task = {"kind": self.task.kind, "settings": settings, "data": self.task.fingerprint()}
-        return {"task": task | {"source": source_digest(type(self.task).__module__)}, "split": settings_of(self.split)}
+        return identity_of(self.task, self.split)
 
     @property
     def title(self) -> str:

@@ -26,7 +26,8 @@ class StreamedLabelGold(LabelGold):
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         import numpy as np
 
-        from trimtab.stages.streamed.parts import SPLITS, columns_of, labels_schema, parts_of, read_part, writing
+        from trimtab.stages.streamed.parts import SPLITS, labels_schema, parts_of, read_part, writing
+        from trimtab.stages.tables import probability_columns
         from trimtab.supervise.gold import gold_labels
 
         classes = len(json.loads((inputs["data"] / "data.json").read_text("utf-8"))["classes"])
@@ -39,7 +40,7 @@ class StreamedLabelGold(LabelGold):
                 (ids,), (gold,) = read_part(items, part, "id"), read_part(inputs["data"] / "gold.arrow", part, "gold")
                 wanted = tuple(ids[row] for row in rows)
                 labels = gold_labels(wanted, gold[rows].astype(np.int64), classes, self.truth)
-                columns = columns_of(labels.probabilities)
+                columns = probability_columns(labels.probabilities)
                 table.write({"row": rows.astype(np.uint32), "id": wanted, **columns, "weight": labels.weights})
                 told += len(rows)
                 progress(part + 1, parts)
@@ -55,14 +56,15 @@ class StreamedLabelModel(LabelModel):
 
         from trimtab.stages.streamed.parts import (
             TRANSFER,
-            columns_of,
+            classes_of,
             labels_schema,
             parts_of,
             read_part,
             read_probabilities,
             writing,
         )
-        from trimtab.stages.streamed.predict import PREDICTIONS, classes_of
+        from trimtab.stages.streamed.predict import PREDICTIONS
+        from trimtab.stages.tables import probability_columns
 
         source = inputs["predictions"] / PREDICTIONS
         told, parts = 0, parts_of(source)
@@ -70,7 +72,7 @@ class StreamedLabelModel(LabelModel):
             for part in range(parts):
                 rows, ids, split = read_part(source, part, "row", "id", "split")
                 chosen = np.flatnonzero(split == TRANSFER)
-                columns = columns_of(read_probabilities(source, part)[chosen])
+                columns = probability_columns(read_probabilities(source, part)[chosen])
                 weight = np.ones(len(chosen))
                 table.write({"row": rows[chosen], "id": [ids[i] for i in chosen], **columns, "weight": weight})
                 told += len(chosen)
@@ -86,7 +88,6 @@ class StreamedLabelStepped(LabelStepped):
         import numpy as np
 
         from trimtab.stages.streamed.parts import (
-            columns_of,
             labels_schema,
             parts_of,
             read_part,
@@ -94,6 +95,7 @@ class StreamedLabelStepped(LabelStepped):
             truth_of,
             writing,
         )
+        from trimtab.stages.tables import probability_columns
 
         source = inputs["labels"] / LABELS
         parts = parts_of(source)
@@ -111,7 +113,7 @@ class StreamedLabelStepped(LabelStepped):
         with writing(out / LABELS, labels_schema(before.probabilities.shape[1], after.truth)) as table:
             for (rows, ids, *_), end in zip(read, ends, strict=True):
                 place = slice(int(end) - len(rows), int(end))
-                columns = columns_of(after.probabilities[place])
+                columns = probability_columns(after.probabilities[place])
                 table.write({"row": rows, "id": ids, **columns, "weight": after.weights[place]})
         return {"items": len(after.ids), "kept": int((after.weights > 0).sum()), "truth": after.truth}
 
@@ -126,18 +128,18 @@ class StreamedLabelFlipped(LabelFlipped):
         import numpy as np
 
         from trimtab.stages.streamed.parts import (
-            columns_of,
+            classes_of,
             labels_schema,
-            names_of,
             parts_of,
             read_part,
             read_probabilities,
             writing,
         )
+        from trimtab.stages.tables import probability_columns
         from trimtab.supervise.flipped_truth import STREAM, confusion_counts, confusion_rates, flipped
 
         gold, weak = (inputs[name] / LABELS for name in ("gold", "weak"))
-        parts, classes = parts_of(gold), len([name for name in names_of(gold) if name[1:].isdigit()])
+        parts, classes = parts_of(gold), classes_of(gold)
         counts, told = np.zeros((classes, classes)), 0
         for part in range(parts):
             true_class, answer = (read_probabilities(one, part).argmax(1) for one in (gold, weak))
@@ -147,7 +149,7 @@ class StreamedLabelFlipped(LabelFlipped):
                 rows, ids, weight = read_part(gold, part, "row", "id", "weight")
                 generator = np.random.default_rng([self.seed, STREAM, part])
                 drawn = flipped(read_probabilities(gold, part).argmax(1), confusion_rates(counts), generator)
-                table.write({"row": rows, "id": ids, **columns_of(drawn), "weight": weight})
+                table.write({"row": rows, "id": ids, **probability_columns(drawn), "weight": weight})
                 told += len(rows)
                 progress(part + 1, parts)
         return {"items": told, "truth": self.truth}

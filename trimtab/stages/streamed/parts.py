@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.ipc as ipc
 from jaxtyping import Float
 
+from trimtab.stages.tables import probability_names
 from trimtab.types import Array
 
 NOBODY, SUPERVISOR, TRANSFER, TEST = 0, 1, 2, 3
@@ -33,19 +34,11 @@ def labels_schema(classes: int, truth: str) -> pa.Schema:
 
 def predictions_schema(classes: int) -> pa.Schema:
     """Return the columns of predictions: the item's row in its part, its id, its split, p0.."""
-    return pa.schema(
-        [("row", pa.uint32()), ("id", pa.string()), ("split", pa.uint8()), *_probabilities(classes)],
-        {"classes": str(classes)},
-    )
+    return pa.schema([("row", pa.uint32()), ("id", pa.string()), ("split", pa.uint8()), *_probabilities(classes)])
 
 
 def _probabilities(classes: int) -> list[tuple[str, pa.DataType]]:
     return [(f"p{c}", pa.float64()) for c in range(classes)]
-
-
-def columns_of(probabilities: Float[Array, "items classes"]) -> dict[str, Array]:
-    """Return one column per class, p0, p1, ..."""
-    return {f"p{c}": np.ascontiguousarray(probabilities[:, c]) for c in range(probabilities.shape[1])}
 
 
 class PartWriter:
@@ -90,8 +83,12 @@ def _column(column: pa.Array) -> Any:
 
 def read_probabilities(path: Path, number: int) -> Float[Array, "items classes"]:
     """Return p0, p1, ... of one part as one array."""
-    names = [name for name in names_of(path) if name[0] == "p" and name[1:].isdigit()]
-    return np.stack(read_part(path, number, *names), 1)
+    return np.stack(read_part(path, number, *probability_names(names_of(path))), 1)
+
+
+def classes_of(path: Path) -> int:
+    """Return the number of classes in a table of labels or predictions."""
+    return len(probability_names(names_of(path)))
 
 
 def names_of(path: Path) -> list[str]:

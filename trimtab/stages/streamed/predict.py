@@ -14,13 +14,6 @@ from trimtab.types import Progress
 PREDICTIONS = "predictions.arrow"
 
 
-def classes_of(predictions: Path) -> int:
-    """Return the number of classes in a table of predictions."""
-    from trimtab.stages.streamed.parts import names_of
-
-    return sum(1 for name in names_of(predictions) if name[0] == "p" and name[1:].isdigit())
-
-
 @dataclass(frozen=True)
 class StreamedPredictProbe(PredictProbe):
     """A probe's class probabilities on some splits of one seed."""
@@ -32,7 +25,8 @@ class StreamedPredictProbe(PredictProbe):
 
         from trimtab.fit.probe import Head
         from trimtab.stages.streamed.embed import read_activations
-        from trimtab.stages.streamed.parts import SPLITS, columns_of, parts_of, predictions_schema, read_part, writing
+        from trimtab.stages.streamed.parts import SPLITS, parts_of, predictions_schema, read_part, writing
+        from trimtab.stages.tables import probability_columns
 
         head = Head(**load_file(inputs["model"] / "head.safetensors"))
         wanted = [SPLITS[name] for name in self.parts]
@@ -45,7 +39,7 @@ class StreamedPredictProbe(PredictProbe):
                 (ids,) = read_part(items, part, "id")
                 found = head.probabilities(read_activations(inputs["activations"], part)[rows])
                 named = {"row": rows.astype(np.uint32), "id": [ids[row] for row in rows], "split": split[rows]}
-                table.write(named | columns_of(found))
+                table.write(named | probability_columns(found))
                 told += len(rows)
                 progress(part + 1, parts)
         return {"items": told}
@@ -59,7 +53,8 @@ class StreamedPredictZeroShot(PredictZeroShot):
         import numpy as np
 
         from trimtab.models.zero_shot import Asker
-        from trimtab.stages.streamed.parts import TEST, columns_of, predictions_schema, read_part, writing
+        from trimtab.stages.streamed.parts import TEST, predictions_schema, read_part, writing
+        from trimtab.stages.tables import probability_columns
 
         facts = json.loads((inputs["data"] / "data.json").read_text("utf-8"))
         asker = Asker(self.spec, facts["prompt"], facts["classes"])
@@ -71,7 +66,7 @@ class StreamedPredictZeroShot(PredictZeroShot):
                 found = asker.ask([texts[row] for row in rows])
                 named = {"row": rows.astype(np.uint32), "id": [ids[row] for row in rows]}
                 split = np.full(len(rows), TEST, np.uint8)
-                table.write(named | {"split": split} | columns_of(found.probabilities))
+                table.write(named | {"split": split} | probability_columns(found.probabilities))
                 told, tokens = told + len(rows), tokens + found.tokens
                 progress(told, facts["test"], tokens=tokens)
         return {"items": told, "model": self.spec.model, "from_states": False, "tokens": tokens}
