@@ -21,7 +21,8 @@ from trimtab.digest import component_identity, settings_of
 from trimtab.errors import ExperimentError
 from trimtab.experiment import parse
 from trimtab.objectives import OBJECTIVES
-from trimtab.types import Context, Objective
+from trimtab.objectives.naive import cross_entropy
+from trimtab.types import Context, Objective, SelfTargeted
 from trimtab.yaml_file import parse_yaml
 
 
@@ -99,8 +100,16 @@ def test_extreme_logits_stay_finite(objective, dtype, size, classes):
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("progress", [0.0, 0.1, 1.0])
 def test_gradient_is_that_of_the_value(objective, classes, progress):
+    """Where the target is the student's own and moves with it, that of the cross-entropy to the target as it stands."""
     logits, labels = data(classes, items=8)
     fixed = context(objective, progress, logits, labels)
+    if isinstance(objective, SelfTargeted):
+        target = objective.target(logits, labels, fixed)
+        torch.testing.assert_close(objective(logits, labels, fixed), cross_entropy(logits, target))
+        seen = logits.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(objective(seen, labels, fixed).sum(), seen)
+        torch.testing.assert_close(slope, logits.softmax(-1) - target)
+        return
     assert torch.autograd.gradcheck(lambda z: objective(z, labels, fixed), [logits.requires_grad_()])
 
 

@@ -70,7 +70,8 @@ def _component(kind: str, name: str) -> dict[str, Any]:
         "summary": text.partition("\n")[0],
         "formula": formula_of(text),
         "paper": paper_of(text),
-        "truth": cls.truth,
+        # where it depends on a setting, that of the defaults
+        "truth": cls.truth if isinstance(cls.truth, str) else cls().truth,
         "settings": settings_table(cls),
         "file": f"{cls.__module__.replace('.', '/')}.py",
     }

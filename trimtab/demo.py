@@ -19,7 +19,7 @@ def demo_experiment() -> Experiment:
 
 def needed_assets(experiment: Experiment) -> list[str]:
     """Return the names of the assets that an experiment's models and task come from."""
-    models = [learner.spec.model for learner in (*experiment.weak, *experiment.strong)]
+    models = [spec.model for _, spec in experiment.models()]
     data = ["vader"] if experiment.task.kind in ("movie_sentiment", "tweet_sentiment", "product_sentiment") else []
     return sorted({name for name in [*models, *data] if name in ASSETS})
 

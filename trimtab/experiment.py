@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from trimtab.comparison.controls import CONTROLS
 from trimtab.components import find, known
@@ -14,27 +14,33 @@ from trimtab.errors import ExperimentError, UsageError, did_you_mean
 from trimtab.fields import NAME_RULE, build, check_keys, is_name, one_of, typed
 from trimtab.fit.probe_settings import Probe
 from trimtab.fit.tune_settings import Tune
+from trimtab.learner import Learner
 from trimtab.methods import METHODS, Method
 from trimtab.metrics import METRICS
 from trimtab.objectives import OBJECTIVES
 from trimtab.objectives.naive import Naive
+from trimtab.schedules import SCHEDULES
+from trimtab.schedules.chain import Chain
+from trimtab.schedules.schedule import Schedule
 from trimtab.supervise import LABEL_STEPS
+from trimtab.supervisors import SUPERVISORS
+from trimtab.supervisors.adaboost import AdaBoost
+from trimtab.supervisors.annotator import Annotator
+from trimtab.supervisors.bagging import Bagging
+from trimtab.supervisors.dirichlet_ensemble import DirichletEnsemble
+from trimtab.supervisors.human_ratings import HumanRatings
+from trimtab.supervisors.mean_ensemble import MeanEnsemble
+from trimtab.supervisors.prompted import Prompted
 from trimtab.tasks import TASKS, Task
 from trimtab.tasks.splits import SplitSettings
-from trimtab.types import LabelStep, ModelSpec, Objective
+from trimtab.types import InformedStep, LabelStep, ModelSpec, Objective
 from trimtab.yaml_file import override, read_yaml
 
+Supervisor = Learner | HumanRatings | Annotator | MeanEnsemble | Bagging | AdaBoost | DirichletEnsemble | Prompted
+"""Whoever gives weak labels: a model that learns, or one of `trimtab/supervisors/`."""
 FITS: Mapping[str, type] = {"probe": Probe, "tune": Tune}
 _KEYS = ("name", "study", "task", "split", "weak", "strong", "methods", "seeds", "controls", "metrics")
 _SIZES = ("supervisor", "transfer", "test")
-
-
-@dataclass(frozen=True)
-class Learner:
-    """A model and how it learns."""
-
-    spec: ModelSpec
-    fit: Probe | Tune
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Experiment:
     """Settings of a task."""
     split: SplitSettings
     """Sizes of the three splits and of the pool."""
-    weak: tuple[Learner, ...]
+    weak: tuple[Supervisor, ...]
     """Weak supervisors; every pair with a strong student is run."""
     strong: tuple[Learner, ...]
     """Strong students."""
@@ -61,6 +67,27 @@ class Experiment:
     """What is reported, the main one first."""
     text: str = ""
     """The file it was read from, for the report."""
+
+    def models(self) -> Iterator[tuple[str, ModelSpec]]:
+        """Yield every model with its place in the file."""
+        for side, entries in (("weak", self.weak), ("strong", self.strong)):
+            for place, one in enumerate(entries):
+                if isinstance(one, Prompted):
+                    yield f"{side}.{place}.prompted.model", one.model
+                for learner in learners_of(one):
+                    yield f"{side}.{place}.model", learner.spec
+        for place, method in enumerate(self.methods):
+            for learner in method.schedule.through if isinstance(method.schedule, Chain) else ():
+                yield f"methods.{place}.schedule.chain.through", learner.spec
+
+
+def learners_of(supervisor: Supervisor) -> tuple[Learner, ...]:
+    """The models that are trained for a supervisor."""
+    if isinstance(supervisor, Learner):
+        return (supervisor,)
+    if isinstance(supervisor, MeanEnsemble | DirichletEnsemble):
+        return supervisor.members
+    return (supervisor.model,) if isinstance(supervisor, Bagging | AdaBoost) else ()
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -95,7 +122,7 @@ def parse(values: Any, folder: Path, text: str = "") -> Experiment:
         name=name,
         task=task,
         split=split,
-        weak=_learners(values["weak"], "weak", folder),
+        weak=_supervisors(values["weak"], folder),
         strong=_learners(values["strong"], "strong", folder),
         methods=_methods(values["methods"], folder),
         seeds=_seeds(values.get("seeds", [0, 1, 2, 3, 4])),
@@ -135,6 +162,43 @@ def _learners(values: Any, path: str, folder: Path) -> tuple[Learner, ...]:
     return tuple(_learner(one, f"{path}.{i}", folder) for i, one in enumerate(entries))
 
 
+def _supervisors(values: Any, folder: Path) -> tuple[Supervisor, ...]:
+    entries = values if isinstance(values, list) else [values]
+    if not entries:
+        raise ExperimentError("weak: the list is empty; name at least one supervisor")
+    return tuple(_supervisor(one, f"weak.{i}", folder) for i, one in enumerate(entries))
+
+
+def _supervisor(values: Any, path: str, folder: Path) -> Supervisor:
+    """Read a model with its fit, or `{name of a supervisor: {settings}}`."""
+    if isinstance(values, str) and values in SUPERVISORS:
+        values = {values: {}}
+    if isinstance(values, dict) and len(values) == 1 and next(iter(values)) in SUPERVISORS:
+        name, settings = _named(values, path)
+        return _nested(find(name, "trimtab.supervisors", SUPERVISORS, folder), settings, f"{path}.{name}", folder)
+    if isinstance(values, dict) and len(values) == 1 and "model" not in values:
+        found = str(next(iter(values)))
+        raise ExperimentError(
+            f"{path}.{found}: found neither the key `model` nor a supervisor."
+            f"{did_you_mean(found, [*SUPERVISORS, 'model'])}"
+        )
+    return _learner(values, path, folder)
+
+
+def _nested(cls: type, settings: Mapping[str, Any], path: str, folder: Path) -> Any:
+    """Return settings of which some are models, each written as elsewhere in the file."""
+    hints = get_type_hints(cls)
+    made: dict[str, Any] = {}
+    for key, value in settings.items():
+        if hints.get(key) == tuple[Learner, ...]:
+            made[key] = _learners(value, f"{path}.{key}", folder)
+        elif hints.get(key) is Learner:
+            made[key] = _learner(value, f"{path}.{key}", folder)
+        elif hints.get(key) is ModelSpec:
+            made[key] = _spec({"model": value} if isinstance(value, str) else value, f"{path}.{key}", folder)
+    return build(cls, {key: value for key, value in settings.items() if key not in made}, path, made)
+
+
 def _learner(values: Any, path: str, folder: Path) -> Learner:
     if isinstance(values, str):
         values = {"model": values}
@@ -143,10 +207,16 @@ def _learner(values: Any, path: str, folder: Path) -> Learner:
     fit_name, fit_settings = _named(values.get("fit", "probe"), f"{path}.fit", key="kind")
     cls = one_of(fit_name, FITS, f"{path}.fit")
     spec = {key: value for key, value in values.items() if key != "fit"}
-    model = spec.get("model")
+    return Learner(_spec(spec, path, folder), build(cls, fit_settings, f"{path}.fit"))
+
+
+def _spec(values: Any, path: str, folder: Path) -> ModelSpec:
+    if not isinstance(values, dict):
+        raise ExperimentError(f"{path}: found {_kind(values)}, wanted a mapping with a key `model`")
+    model = values.get("model")
     if isinstance(model, str) and (model.startswith((".", "~")) or (folder / model).exists()):
-        spec["model"] = str((folder / Path(model).expanduser()).resolve())
-    return Learner(build(ModelSpec, spec, path), build(cls, fit_settings, f"{path}.fit"))
+        values = values | {"model": str((folder / Path(model).expanduser()).resolve())}
+    return build(ModelSpec, values, path)
 
 
 def _methods(values: Any, folder: Path) -> tuple[Method, ...]:
@@ -161,7 +231,8 @@ def _methods(values: Any, folder: Path) -> tuple[Method, ...]:
             raise ExperimentError(f"methods.{i}.name: {name!r} is a control's name; give the method another `name`")
         if name in names[:i]:
             raise ExperimentError(f"methods.{i}: the name {name!r} is taken; give one of the two another `name`")
-        if name == "naive" and (type(methods[i].objective) is not Naive or methods[i].labels):
+        composed = methods[i].labels or methods[i].schedule
+        if name == "naive" and (type(methods[i].objective) is not Naive or composed):
             raise ExperimentError(
                 f"methods.{i}.name: 'naive' is what all methods are compared with; give this one another `name`"
             )
@@ -169,13 +240,16 @@ def _methods(values: Any, folder: Path) -> tuple[Method, ...]:
 
 
 def _method(values: Any, path: str, folder: Path) -> Method:
-    if isinstance(values, dict) and "objective" in values:
-        check_keys(values, ("name", "labels", "objective"), path)
-        objective_name, _ = _named(values["objective"], f"{path}.objective")
+    if isinstance(values, dict) and ("objective" in values or "schedule" in values):
+        check_keys(values, ("name", "labels", "schedule", "objective"), path)
+        objective = values.get("objective", "naive")
+        schedule = _schedule(values["schedule"], f"{path}.schedule", folder) if "schedule" in values else None
+        called = _named(values["schedule"] if schedule else objective, path)[0]
         return Method(
-            name=typed(str, values.get("name", _short(objective_name)), f"{path}.name"),
-            objective=_objective(values["objective"], f"{path}.objective", folder),
+            name=typed(str, values.get("name", _short(called)), f"{path}.name"),
+            objective=_objective(objective, f"{path}.objective", folder),
             labels=_steps(values.get("labels", []), f"{path}.labels", folder),
+            schedule=schedule,
         )
     if isinstance(values, dict) and ("labels" in values or "name" in values):
         raise ExperimentError(f"{path}.objective: the key is missing; a composed method names its objective")
@@ -204,13 +278,18 @@ def _objective(value: Any, path: str, folder: Path) -> Objective:
     return found
 
 
-def _steps(values: Any, path: str, folder: Path) -> tuple[LabelStep, ...]:
+def _schedule(value: Any, path: str, folder: Path) -> Schedule:
+    name, settings = _named(value, path)
+    return _nested(_component(name, "trimtab.schedules", SCHEDULES, folder, path), settings, f"{path}.{name}", folder)
+
+
+def _steps(values: Any, path: str, folder: Path) -> tuple[LabelStep | InformedStep, ...]:
     if not isinstance(values, list):
         raise ExperimentError(f"{path}: found {_kind(values)}, wanted a list of label steps")
     return tuple(_step(one, f"{path}.{i}", folder) for i, one in enumerate(values))
 
 
-def _step(value: Any, path: str, folder: Path) -> LabelStep:
+def _step(value: Any, path: str, folder: Path) -> LabelStep | InformedStep:
     name, settings = _named(value, path)
     found = build(_component(name, "trimtab.label_steps", LABEL_STEPS, folder, path), settings, path)
     if not isinstance(found, LabelStep):

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from trimtab.errors import ExperimentError, UsageError, did_you_mean
@@ -74,8 +75,8 @@ def _wanted(message: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def build(cls: type, values: Mapping[str, Any], path: str) -> Any:
-    """Return the frozen settings `cls` with `values` checked one by one.
+def build(cls: type, values: Mapping[str, Any], path: str, made: Mapping[str, Any] = MappingProxyType({})) -> Any:
+    """Return the frozen settings `cls` with `values` checked one by one; `made` are settings that are objects already.
 
     Raises ExperimentError with the path in the file for an unknown key, a missing one, a wrong type or a value that
     the class refuses.
@@ -85,7 +86,7 @@ def build(cls: type, values: Mapping[str, Any], path: str) -> Any:
     own = {field.name: field for field in fields(cls) if field.init}
     check_keys(values, own, path)
     for name, field in own.items():
-        if name not in values and field.default is MISSING and field.default_factory is MISSING:
+        if name not in values and name not in made and field.default is MISSING and field.default_factory is MISSING:
             raise ExperimentError(f"{path}.{name}: the key is missing; it has no default")
     try:
         hints = get_type_hints(cls)
@@ -93,6 +94,6 @@ def build(cls: type, values: Mapping[str, Any], path: str) -> Any:
         raise ExperimentError(f"{path}: the types of {cls.__name__}'s settings cannot be read: {error}") from error
     given = {name: typed(hints[name], value, f"{path}.{name}") for name, value in values.items()}
     try:
-        return cls(**given)
+        return cls(**given, **made)
     except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, UsageError) as error:
         raise ExperimentError(f"{path}: {error}") from error

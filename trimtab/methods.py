@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from trimtab.errors import UsageError
-from trimtab.types import LabelStep, Objective, Truth, is_truth, most_truth
+from trimtab.schedules.schedule import Schedule
+from trimtab.types import InformedStep, LabelStep, Objective, Truth, is_truth, most_truth
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,15 @@ METHODS: Mapping[str, Published] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Method:
-    """How a student learns from weak labels: label steps, then an objective."""
+    """How a student learns from weak labels: label steps, then a schedule, then an objective."""
 
     name: str
     objective: Objective
-    labels: tuple[LabelStep, ...] = ()
+    labels: tuple[LabelStep | InformedStep, ...] = ()
+    schedule: Schedule | None = None
 
     def __post_init__(self) -> None:
-        for part in (self.objective, *self.labels):
+        for part in self._parts:
             if not is_truth(part.truth):
                 raise UsageError(
                     f'{type(part).__name__} declares truth "{part.truth}"; wanted none, supervisor, budget(n) or oracle'
@@ -47,4 +49,8 @@ class Method:
     @property
     def truth(self) -> Truth:
         """The most ground truth that any of its parts reads."""
-        return most_truth([self.objective.truth, *(step.truth for step in self.labels)])
+        return most_truth([part.truth for part in self._parts])
+
+    @property
+    def _parts(self) -> tuple[Any, ...]:
+        return (self.objective, *self.labels, *((self.schedule,) if self.schedule else ()))

@@ -104,15 +104,14 @@ def _is_soon_read(task: Any) -> bool:
 
 
 def _check_layers(experiment: Experiment) -> None:
-    for room, learners in (("weak", experiment.weak), ("strong", experiment.strong)):
-        for place, learner in enumerate(learners):
-            layer, top = learner.spec.layer, _depth(learner.spec)
-            if layer is None or top is None or 0 <= layer <= top:
-                continue
-            raise ExperimentError(
-                f"{room}.{place}.layer: found {layer}, wanted 0 (the embeddings) to {top}: {learner.spec.model} has "
-                f"{top} blocks; leave `layer` out for the last"
-            )
+    for place, spec in experiment.models():
+        layer, top = spec.layer, _depth(spec)
+        if layer is None or top is None or 0 <= layer <= top:
+            continue
+        raise ExperimentError(
+            f"{place.removesuffix('.model')}.layer: found {layer}, wanted 0 (the embeddings) to {top}: {spec.model} "
+            f"has {top} blocks; leave `layer` out for the last"
+        )
 
 
 def _depth(spec: ModelSpec) -> int | None:
@@ -137,8 +136,11 @@ def _config(spec: ModelSpec) -> dict[str, Any]:
 
 def _bare(experiment: Experiment, prompt: str | None) -> tuple[str, ...]:
     """Return a warning that names the causal models to which nothing but the text is given."""
-    specs = [learner.spec for learner in (*experiment.weak, *experiment.strong)]
-    names = {spec.model: None for spec in specs if spec.template is None and prompt == BARE and _is_asked(spec)}
+    names = {
+        spec.model: None
+        for _, spec in experiment.models()
+        if spec.template is None and prompt == BARE and _is_asked(spec)
+    }
     if not names:
         return ()
     return (

@@ -84,12 +84,14 @@ class Items:
     """Numbers by which results are sliced in the report (for example the absolute mean rating)."""
     ratings: tuple[tuple[float, ...], ...] | None = None
     """Single human ratings per item, where they exist; positions are not people."""
+    held_ratings: tuple[tuple[float, ...], ...] | None = None
+    """Ratings that gold was not made of, equally many per item, from which human supervisors draw."""
     notes: tuple[str, ...] = ()
     """Sentences the report must repeat about this data set (contamination, thresholds that use gold)."""
 
     def __post_init__(self) -> None:
         count = len(self.ids)
-        for name in ("texts", "gold", "groups", "templates", "splits", "ratings"):
+        for name in ("texts", "gold", "groups", "templates", "splits", "ratings", "held_ratings"):
             value = getattr(self, name)
             if value is not None and len(value) != count:
                 raise ValueError(f"Items.{name} has {len(value)} entries for {count} ids")
@@ -196,12 +198,82 @@ class Objective(Protocol):
 
 
 @runtime_checkable
+class SelfTargeted(Objective, Protocol):
+    """An objective that is the cross-entropy to a target which follows the student's own soft predictions."""
+
+    def target(
+        self,
+        logits: Float[Tensor, "*runs items classes"],
+        labels: Float[Tensor, "*runs items classes"],
+        context: Context,
+    ) -> Float[Tensor, "*runs items classes"]:
+        """Return rows that sum to 1, through which no gradient flows."""
+        ...
+
+
+@runtime_checkable
 class LabelStep(Protocol):
     """A change of labels before the student sees them: filter, reweight, correct."""
 
     truth: ClassVar[Truth]
 
     def __call__(self, labels: Labels) -> Labels:
+        """Return new labels over the same ids, in the same order; a dropped item gets weight 0."""
+        ...
+
+
+Need = Literal["student_states", "student_beliefs", "supervisor_states", "judged", "members", "gold", "seed"]
+"""What a label step may ask for beside the labels: a member of `Evidence`."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A supervisor on the items of its own training split, where the truth is known."""
+
+    states: Float[Array, "items hidden"]
+    """Its activations."""
+    probabilities: Float[Array, "items classes"]
+    """What it says of each item when it was trained on the others (cross-fitted)."""
+    gold: Int[Array, "items"]
+    """Ground truth of the supervisor split."""
+
+
+class Gold(Protocol):
+    """Ground truth of the labelled items, bought one by one."""
+
+    def __call__(self, rows: Int[Array, "bought"]) -> Int[Array, "bought"]:
+        """Return the classes of some items; raises FitError where more are asked for than the step's budget allows."""
+        ...
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a label step sees beside the labels, aligned with them; only what it names in `needs` is there."""
+
+    student_states: Float[Array, "items hidden"] | None = None
+    """Activations of the strong model, before it is trained."""
+    student_beliefs: Float[Array, "items classes"] | None = None
+    """What the student says of each item after it has learnt the labels of the others (cross-fitted, naive)."""
+    supervisor_states: Float[Array, "items hidden"] | None = None
+    """Activations of the weak supervisor."""
+    judged: Judged | None = None
+    """The supervisor on its own split."""
+    members: tuple[Float[Array, "items classes"], ...] = ()
+    """What each member of an ensemble of supervisors says."""
+    gold: Gold | None = None
+    """Ground truth, up to the budget that the step declares."""
+    seed: int = 0
+    """The study's seed."""
+
+
+@runtime_checkable
+class InformedStep(Protocol):
+    """A label step that looks at more than the labels."""
+
+    truth: ClassVar[Truth]
+    needs: ClassVar[tuple[Need, ...]]
+
+    def __call__(self, labels: Labels, evidence: Evidence) -> Labels:
         """Return new labels over the same ids, in the same order; a dropped item gets weight 0."""
         ...
 

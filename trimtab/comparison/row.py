@@ -21,6 +21,8 @@ class Row:
     """Which control this is; none for a method."""
     self_pair: bool
     """Whether weak and strong are the same model and fit."""
+    chain: tuple[str, ...]
+    """What the models between supervisor and student are called."""
     weak_predictions: tuple[int, ...]
     student_predictions: tuple[int, ...]
     ceiling_predictions: tuple[int, ...]

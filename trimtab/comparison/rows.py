@@ -40,7 +40,7 @@ def row_json(tested: Tested, row: Row, metric: str, naive: Row | None, slice_nam
         "weak": row.weak,
         "strong": row.strong,
         "method": row.method,
-        "chain": [row.weak, row.strong],
+        "chain": [row.weak, *row.chain, row.strong],
         "metric": metric,
         "higher_is_better": METRICS[metric].higher_is_better,
         "slice": slice_name,

@@ -15,6 +15,7 @@ from trimtab.fit.student import build_student
 from trimtab.fit.tune_settings import tune_settings
 from trimtab.fit.tuned_files import read_facts, read_weights
 from trimtab.models.batches import by_length, token_batches
+from trimtab.models.precision import resolved_precision
 from trimtab.models.source import fingerprint
 from trimtab.types import Array, Progress, silent
 
@@ -39,9 +40,14 @@ def predict_tuned(reading: Reading, fit_folder: Path, progress: Progress = silen
     if facts["model"] != fingerprint(spec):
         raise FitError(f"{fit_folder} was fitted on {facts['model']}, not on {fingerprint(spec)}; fit again")
     settings = tune_settings(facts["settings"])
-    student, backbone = build_student(spec, settings, facts["classes"], facts["seed"], reading.states is not None)
+    merged = settings.method == "lora" and resolved_precision(spec) == "fp32"  # bf16 would round the adapters away
+    student, backbone = build_student(
+        spec, settings, facts["classes"], facts["seed"], reading.states is not None, own=merged
+    )
     student.load_state_dict(read_weights(fit_folder))
     student.eval()
+    if merged:
+        student.model.merge_adapter()  # one product a layer instead of three
     inputs = inputs_of(reading, backbone)
     logits = np.zeros((len(inputs.lengths), facts["classes"]))
     done = tokens = 0

@@ -82,11 +82,12 @@ class Student(nn.Module):
 
 
 def build_student(
-    spec: ModelSpec, settings: Tune, classes: int, seed: int, from_states: bool = False
+    spec: ModelSpec, settings: Tune, classes: int, seed: int, from_states: bool = False, own: bool = False
 ) -> tuple[Student, Backbone]:
     """Return an untrained student and its backbone; the seed decides the adapters' first values.
 
-    With `from_states` it takes stored hidden states, and the layers below those that are trained are not there.
+    With `from_states` it takes stored hidden states, and the layers below those that are trained are not there; with
+    `own` it shares no weight of those layers with other students, so that adapters may be merged into them.
     Raises FitError where the adapters' target modules do not exist; ModelError where the layers do not.
     """
     precision = resolved_precision(spec)
@@ -100,7 +101,7 @@ def build_student(
         backbone = shared_backbone(replace(spec, compile=False)) if from_states else own_backbone(spec)
         cut = find_cut(backbone, spec.layer, settings.layers.top)
         if from_states:
-            backbone = hollowed(backbone, cut, trained=settings.method == "full")
+            backbone = hollowed(backbone, cut, trained=own or settings.method == "full")
     for name, parameter in backbone.model.named_parameters():
         if name.startswith("pooler."):  # reads what is read here too, and is never read itself
             parameter.requires_grad_(False)

@@ -74,6 +74,8 @@ class Data(Stage):
         columns |= {f"slice:{name}": np.asarray(values)[rows] for name, values in items.slices.items()}
         write_table(out / "items.parquet", columns)
         write_table(out / "gold.parquet", {"id": ids, "gold": np.asarray(items.gold)[rows]})
+        if items.held_ratings is not None:
+            write_table(out / "ratings.parquet", {"id": ids, "ratings": [list(items.held_ratings[i]) for i in rows]})
         write_json(out / "pool.json", settings_of(pool))
         facts = {
             "kind": self.task.kind,

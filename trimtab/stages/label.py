@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from trimtab.digest import component_identity
 from trimtab.stages.stage import Stage
-from trimtab.types import Labels, LabelStep, Progress, Truth, most_truth
+from trimtab.types import InformedStep, Labels, LabelStep, Progress, Truth, most_truth
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,10 @@ class LabelModel(Stage):
     """A supervisor's class probabilities on the transfer split, as soft labels."""
 
     predictions: Stage
+    truth: Truth = "none"
+    """How much ground truth the supervisor's answers are made of, beyond what it was trained on."""
 
     kind: ClassVar[str] = "label"
-    truth: ClassVar[Truth] = "none"
 
     @property
     def title(self) -> str:
@@ -129,7 +130,11 @@ def stepped(step: LabelStep, before: Labels) -> Labels:
 
     Raises FitError where the step returns other items, or what are no probabilities or weights.
     """
-    after = step(before)
+    return checked_step(step, before, step(before))
+
+
+def checked_step(step: LabelStep | InformedStep, before: Labels, after: Labels) -> Labels:
+    """Return what a step made, held to its promise and marked as in `stepped`; raises what `stepped` raises."""
     _check_step(step, before, after)
     # what a step says of itself stands, also where its labels forget to
     return replace(after, truth=most_truth([before.truth, after.truth, step.truth]))

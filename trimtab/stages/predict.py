@@ -62,7 +62,7 @@ class PredictTuned(Stage):
     """Stored hidden states, where the model was trained on them."""
 
     kind: ClassVar[str] = "predict"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     @cached_property
     def settings(self) -> dict[str, Any]:

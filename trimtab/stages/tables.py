@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,11 @@ class Predictions:
 
     def of_split(self, split: str) -> Predictions:
         """Return the rows of one split, in their order."""
-        rows = [i for i, name in enumerate(self.splits) if name == split]
+        return self.of_parts((split,))
+
+    def of_parts(self, splits: Collection[str]) -> Predictions:
+        """Return the rows of some splits, in their order."""
+        rows = [i for i, name in enumerate(self.splits) if name in splits]
         return Predictions(
             tuple(self.ids[i] for i in rows), tuple(self.splits[i] for i in rows), self.probabilities[rows]
         )

@@ -8,4 +8,14 @@ from __future__ import annotations
 
 LABEL_STEPS: dict[str, str] = {
     "confident": "trimtab.supervise.confident:Confident",
+    "temperature": "trimtab.supervise.temperature:Temperature",
+    "prior_correction": "trimtab.supervise.prior_correction:PriorCorrection",
+    "rebalance": "trimtab.supervise.rebalance:Rebalance",
+    "certainty_weights": "trimtab.supervise.certainty_weights:CertaintyWeights",
+    "trust": "trimtab.supervise.trust:Trust",
+    "noisy_channel": "trimtab.supervise.noisy_channel:NoisyChannel",
+    "graph_smoothing": "trimtab.supervise.graph_smoothing:GraphSmoothing",
+    "topofilter": "trimtab.supervise.topofilter:TopoFilter",
+    "overlap_density": "trimtab.supervise.overlap_density:OverlapDensity",
+    "ground_truth": "trimtab.supervise.ground_truth:GroundTruth",
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from trimtab.errors import TaskError
 from trimtab.types import Items
 
 CLASSES = ("negative", "positive")
+MOST_HELD = 10
+"""Most ratings that may be set aside: the items have 14 or more, and gold needs some."""
 CONTAMINATION = (
     "These texts have been public since 2014 at the latest: a pretrained model may have seen them, with or "
     "without labels."
@@ -33,9 +36,12 @@ def read_snippets(
     prompt: str,
     group_of: Callable[[str], str],
     notes: tuple[str, ...],
+    held_ratings: int = 0,
 ) -> Items:
-    """Return the items of one set (`name` as in the archive) whose absolute mean rating exceeds
-    `min_abs_mean`."""
+    """Return the items of one set (`name` as in the archive) whose absolute mean rating exceeds `min_abs_mean`.
+
+    `held_ratings` of each item, drawn once and for all, are kept for human supervisors; gold is the mean of the others.
+    """
     texts = _columns(folder / f"{name}_GroundTruth.txt", 3, text_column=2)
     ratings = _columns(folder / f"{name}_anonDataRatings.txt", 4, text_column=3)
     if texts.keys() != ratings.keys():
@@ -44,7 +50,8 @@ def read_snippets(
             "with other ids. Fetch it again: trimtab assets fetch vader."
         )
     singles = {key: tuple(float(value) for value in json.loads(listed)) for key, listed in ratings.items()}
-    means = {key: math.fsum(values) / len(values) for key, values in singles.items()}
+    held, others = _set_aside(singles, held_ratings)
+    means = {key: math.fsum(values) / len(values) for key, values in others.items()}
     kept = [key for key in texts if abs(means[key]) > min_abs_mean]
     return Items(
         ids=tuple(kept),
@@ -55,6 +62,7 @@ def read_snippets(
         prompt=prompt,
         slices={"abs_mean_rating": np.array([abs(means[key]) for key in kept])},
         ratings=tuple(singles[key] for key in kept),
+        held_ratings=tuple(held[key] for key in kept) if held_ratings else None,
         notes=(_threshold_note(min_abs_mean, len(texts) - len(kept), len(texts)), CONTAMINATION, *notes),
     )
 
@@ -64,6 +72,25 @@ def check_threshold(min_abs_mean: float) -> None:
     number."""
     if not 0 <= min_abs_mean < 4:
         raise ValueError(f"min_abs_mean must be at least 0 and below 4, found {min_abs_mean}")
+
+
+def check_held(held_ratings: int) -> None:
+    """Raise ValueError where so many ratings cannot be kept from the mean."""
+    if not 0 <= held_ratings <= MOST_HELD:
+        raise ValueError(f"held_ratings must lie in [0, {MOST_HELD}], found {held_ratings}")
+
+
+Ratings = dict[str, tuple[float, ...]]
+
+
+def _set_aside(singles: Ratings, count: int) -> tuple[Ratings, Ratings]:
+    """Return `count` ratings of each item, and the others; the same ones in every study."""
+    held, others = {}, {}
+    for key in sorted(singles):
+        drawn = set(np.random.default_rng([zlib.crc32(key.encode()), count]).permutation(len(singles[key]))[:count])
+        held[key] = tuple(value for i, value in enumerate(singles[key]) if i in drawn)
+        others[key] = tuple(value for i, value in enumerate(singles[key]) if i not in drawn)
+    return held, others
 
 
 def _columns(path: Path, count: int, text_column: int) -> dict[str, str]:

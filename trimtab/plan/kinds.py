@@ -1,0 +1,55 @@
+"""The stage classes of a study: those that hold a data set in memory, or those that stream it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from trimtab.stages.compare import Compare
+from trimtab.stages.data import Data
+from trimtab.stages.embed import Embed
+from trimtab.stages.label import LabelFlipped, LabelGold, LabelModel, LabelStepped
+from trimtab.stages.predict import PredictProbe, PredictZeroShot
+from trimtab.stages.split import Split
+from trimtab.stages.streamed.compare import StreamedCompare
+from trimtab.stages.streamed.data import StreamedData
+from trimtab.stages.streamed.embed import StreamedEmbed
+from trimtab.stages.streamed.label import (
+    StreamedLabelFlipped,
+    StreamedLabelGold,
+    StreamedLabelModel,
+    StreamedLabelStepped,
+)
+from trimtab.stages.streamed.predict import StreamedPredictProbe, StreamedPredictZeroShot
+from trimtab.stages.streamed.split import StreamedSplit
+from trimtab.stages.streamed.train import StreamedSelect, StreamedTrainProbe
+from trimtab.stages.train import Select, TrainProbe
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """One class for each verb."""
+
+    data: Any
+    split: Any
+    embed: Any
+    gold: Any
+    weak: Any
+    stepped: Any
+    flipped: Any
+    select: Any
+    train: Any
+    predict: Any
+    zero_shot: Any
+    compare: Any
+
+
+IN_MEMORY = Kinds(
+    Data, Split, Embed, LabelGold, LabelModel, LabelStepped, LabelFlipped, Select, TrainProbe, PredictProbe,
+    PredictZeroShot, Compare,
+)  # fmt: skip
+STREAMED = Kinds(
+    StreamedData, StreamedSplit, StreamedEmbed, StreamedLabelGold, StreamedLabelModel, StreamedLabelStepped,
+    StreamedLabelFlipped, StreamedSelect, StreamedTrainProbe, StreamedPredictProbe, StreamedPredictZeroShot,
+    StreamedCompare,
+)  # fmt: skip

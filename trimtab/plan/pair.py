@@ -1,0 +1,111 @@
+"""The rows of one supervisor and one student over all seeds: the methods, and the controls beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trimtab.experiment import Supervisor
+from trimtab.learner import Learner
+from trimtab.methods import Method
+from trimtab.objectives.naive import Naive
+from trimtab.plan.register import Register
+from trimtab.plan.schedules import chain_of, same, taught
+from trimtab.plan.seed import Fitted, Seed
+from trimtab.plan.supervisors import supervised, weak_labels
+from trimtab.stages.compare import Row
+from trimtab.stages.stage import Stage
+from trimtab.types import most_truth
+
+
+@dataclass(frozen=True)
+class Registers:
+    """What the comparison reads, each artifact once."""
+
+    predictions: Register
+    labels: Register
+    models: Register
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One weak supervisor and one strong student over all seeds."""
+
+    weak_key: str
+    strong_key: str
+    weak: Supervisor
+    strong: Learner
+    seeds: list[Seed]
+    registers: Registers
+
+    def method(self, method: Method) -> Row:
+        """The row of a method: the student learns from the weak labels."""
+        found = [taught(seed, self.weak, self.strong, method) for seed in self.seeds]
+        chain = chain_of(method, self.strong_key, lambda one: one.spec.model)
+        truth = most_truth([method.truth, self.weak.truth if not isinstance(self.weak, Learner) else "none"])
+        return self._row(method.name, truth, None, [one.fitted for one in found], [one.told for one in found], chain)
+
+    def controls(self) -> list[Row]:
+        """The rows of the four controls: two need a weak model, zero-shot a strong one with a language head."""
+        from trimtab.models.kind import has_language_head
+
+        def flipped(seed: Seed) -> Stage:
+            return seed.kinds.flipped(seed.gold("transfer"), weak_labels(seed, self.weak), seed.seed)
+
+        rows = [self._told("flipped_truth", "oracle", self.strong, flipped)]
+        if isinstance(self.weak, Learner):
+            rows += [
+                self._told("weak_on_weak", "none", self.weak, lambda seed: weak_labels(seed, self.weak)),
+                self._told("weak_on_truth", "oracle", self.weak, lambda seed: seed.gold("transfer")),
+            ]
+        if has_language_head(self.strong.spec):
+            asked = [self._zero_shot(seed) for seed in self.seeds]
+            rows.append(self._row("zero_shot", "none", "zero_shot", asked, []))
+        return rows
+
+    def _told(self, name: str, truth: str, learner: Learner, labels: Callable[[Seed], Stage]) -> Row:
+        """The row of a control whose learner learns some labels as they are."""
+        told = [labels(seed) for seed in self.seeds]
+        fitted = [seed.fitted(learner, Naive(), one, one) for seed, one in zip(self.seeds, told, strict=True)]
+        return self._row(name, truth, name, fitted, told)
+
+    def _zero_shot(self, seed: Seed) -> Fitted:
+        spec = self.strong.spec
+        # the last state of the last token is what the language head reads
+        shared = self.strong.fit.kind == "probe" and spec.layer is None and spec.pooling != "mean"
+        return Fitted(seed.kinds.zero_shot(seed.data, spec, seed.embed(spec) if shared else None))
+
+    def _row(
+        self,
+        name: str,
+        truth: str,
+        control: str | None,
+        students: list[Fitted],
+        told: list[Stage],
+        chain: tuple[str, ...] = (),
+    ) -> Row:
+        weak = [supervised(seed, self.weak) for seed in self.seeds]
+        ceilings = [self._ceiling(seed) for seed in self.seeds]
+        registers = self.registers
+        return Row(
+            key=f"{self.weak_key}-{self.strong_key}-{name}",
+            weak=self.weak_key,
+            strong=self.strong_key,
+            method=name,
+            truth=truth,
+            control=control,
+            self_pair=same(self.weak, self.strong),
+            chain=chain,
+            weak_predictions=registers.predictions.positions(one.predictions for one in weak),
+            student_predictions=registers.predictions.positions(one.predictions for one in students),
+            ceiling_predictions=registers.predictions.positions(one.predictions for one in ceilings),
+            weak_labels=registers.labels.positions(weak_labels(seed, self.weak) for seed in self.seeds),
+            labels=registers.labels.positions(told),
+            weak_fits=registers.models.positions(one.model for one in weak),
+            student_fits=registers.models.positions(one.model for one in students),
+            ceiling_fits=registers.models.positions(one.model for one in ceilings),
+        )
+
+    def _ceiling(self, seed: Seed) -> Fitted:
+        gold = seed.gold("transfer")
+        return seed.fitted(self.strong, Naive(), gold, gold)

@@ -1,0 +1,93 @@
+"""Everything that one seed makes, built on demand.
+
+split -> gold labels -> weak supervisor -> weak labels -> (schedule, label steps) -> student -> predictions
+split -> gold labels of the transfer items -> ceiling (and the controls) -> predictions
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from trimtab.experiment import Experiment
+from trimtab.fit.probe_settings import Probe
+from trimtab.fit.tune_settings import Tune
+from trimtab.learner import Learner
+from trimtab.objectives.naive import Naive
+from trimtab.plan.kinds import Kinds
+from trimtab.stages.cross_fit import LabelCrossFitted, LabelWithout
+from trimtab.stages.predict import PredictTuned
+from trimtab.stages.prefix import Prefix
+from trimtab.stages.stage import Stage
+from trimtab.stages.train import TrainTune
+from trimtab.types import ModelSpec, Objective
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Who was fitted, if anybody was, and what it says of some splits."""
+
+    predictions: Stage
+    model: Stage | None = None
+
+
+@dataclass(frozen=True)
+class Seed:
+    """What one seed makes; equal stages are made once, whoever asks for them."""
+
+    experiment: Experiment
+    kinds: Kinds
+    data: Stage
+    seed: int
+
+    @cached_property
+    def split(self) -> Stage:
+        """Who is in which split."""
+        return self.kinds.split(self.data, self.experiment.split, self.seed)
+
+    def gold(self, part: str) -> Stage:
+        """Ground truth of a split."""
+        return self.kinds.gold(self.data, self.split, part)
+
+    def embed(self, spec: ModelSpec) -> Stage:
+        """A model's activations of all items."""
+        return self.kinds.embed(self.data, spec)
+
+    def fitted(
+        self, learner: Learner, objective: Objective, told: Stage, given: Stage, parts: tuple[str, ...] = ("test",)
+    ) -> Fitted:
+        """A learner trained on what it is told, with its predictions on some splits.
+
+        `given` are the labels before any step: a probe's penalty is chosen on them, once for all methods.
+        """
+        if isinstance(learner.fit, Probe):
+            return self._probed(learner.spec, learner.fit, objective, told, given, parts)
+        prefix = _prefix(self.data, learner.spec, learner.fit)
+        model = TrainTune(self.data, told, learner.spec, objective, learner.fit, self.seed, prefix)
+        return Fitted(PredictTuned(self.data, self.split, model, learner.spec, parts, prefix), model)
+
+    def _probed(
+        self, spec: ModelSpec, fit: Probe, objective: Objective, told: Stage, given: Stage, parts: tuple[str, ...]
+    ) -> Fitted:
+        activations = self.embed(spec)
+        chosen_on, chosen_by = (given, Naive()) if fit.select == "naive" else (told, objective)
+        selection = self.kinds.select(self.data, activations, chosen_on, chosen_by, fit, self.seed)
+        model = self.kinds.train(self.data, activations, told, selection, objective, fit)
+        return Fitted(self.kinds.predict(self.data, self.split, activations, model, parts), model)
+
+    def cross_fitted(
+        self, learner: Learner, objective: Objective, told: Stage, given: Stage, part: str, folds: int
+    ) -> Stage:
+        """What a learner says of each item of a split after it has learnt what it is told of the other folds."""
+        predictions = []
+        for fold in range(folds):
+            others = LabelWithout(told, self.data, folds, fold, self.seed)
+            predictions.append(self.fitted(learner, objective, others, given, (part,)).predictions)
+        return LabelCrossFitted(told, self.data, tuple(predictions), self.seed)
+
+
+def _prefix(data: Stage, spec: ModelSpec, fit: Tune) -> Prefix | None:
+    """What the layers below those that are trained give, once for all fits; none where it is not wanted."""
+    if fit.layers is None or not fit.prefix_cache:
+        return None
+    return Prefix(data, spec, fit.layers.top, fit.prefix_budget_gb)

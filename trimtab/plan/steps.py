@@ -1,0 +1,64 @@
+"""Label steps, each with the evidence that it names and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trimtab.errors import ExperimentError
+from trimtab.experiment import Supervisor
+from trimtab.learner import Learner
+from trimtab.objectives.naive import Naive
+from trimtab.plan.kinds import STREAMED
+from trimtab.plan.seed import Seed
+from trimtab.plan.supervisors import member_labels
+from trimtab.stages.informed import LabelInformed
+from trimtab.stages.stage import Stage
+from trimtab.types import InformedStep, LabelStep
+
+FOLDS = 3
+"""Folds of the cross-fits that label steps ask for."""
+
+
+def stepped(
+    seed: Seed, supervisor: Supervisor, student: Learner, labels: Stage, steps: Sequence[LabelStep | InformedStep]
+) -> Stage:
+    """The labels after a method's steps.
+
+    Raises ExperimentError where a step needs what the supervisor does not have.
+    """
+    for step in steps:
+        informed = isinstance(step, InformedStep)
+        labels = _informed(seed, supervisor, student, labels, step) if informed else seed.kinds.stepped(labels, step)
+    return labels
+
+
+def _informed(seed: Seed, supervisor: Supervisor, student: Learner, labels: Stage, step: InformedStep) -> Stage:
+    needs, name = step.needs, type(step).__name__
+    if seed.kinds is STREAMED and needs:
+        raise ExperimentError(
+            f"methods: the label step {name} holds activations in memory, which a streamed task does not; use the task "
+            "`file` for data that fit, or a step that needs the labels alone"
+        )
+    if {"supervisor_states", "judged"} & set(needs) and not isinstance(supervisor, Learner):
+        raise ExperimentError(
+            f"methods: the label step {name} reads the supervisor's hidden states, and {type(supervisor).__name__} has "
+            "none; take a single model as supervisor, or another step"
+        )
+    found = {}
+    if "student_states" in needs:
+        found["student_states"] = seed.embed(student.spec)
+    if "student_beliefs" in needs:
+        found["student_beliefs"] = seed.cross_fitted(student, Naive(), labels, labels, "transfer", FOLDS)
+    if isinstance(supervisor, Learner) and {"supervisor_states", "judged"} & set(needs):
+        found["supervisor_states"] = seed.embed(supervisor.spec)
+    if isinstance(supervisor, Learner) and "judged" in needs:
+        gold = seed.gold("supervisor")
+        found["judged"] = seed.cross_fitted(supervisor, Naive(), gold, gold, "supervisor", FOLDS)
+        found["judged_gold"] = gold
+    if "members" in needs:
+        found["members"] = member_labels(seed, supervisor, name)
+    if "gold" in needs:
+        found["gold"] = seed.gold("transfer")
+    if "seed" in needs:
+        found["seed"] = seed.seed
+    return LabelInformed(labels, step, seed.data, **found)

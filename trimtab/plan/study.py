@@ -1,0 +1,109 @@
+"""All pairs of a study, and the comparison of everything that they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trimtab.errors import ExperimentError, ModelError
+from trimtab.experiment import Experiment, Supervisor, learners_of
+from trimtab.fit.probe_settings import Probe
+from trimtab.learner import Learner
+from trimtab.models.source import locate
+from trimtab.plan.kinds import IN_MEMORY, STREAMED, Kinds
+from trimtab.plan.pair import Pair, Registers
+from trimtab.plan.register import Register
+from trimtab.plan.seed import Seed
+from trimtab.stages.compare import Compare, Row
+from trimtab.stages.stage import Stage, order
+from trimtab.supervisors.prompted import Prompted
+from trimtab.tasks.streamed.batch import StreamedTask
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All stages of an experiment, inputs first; the last one compares."""
+
+    stages: tuple[Stage, ...]
+
+    @property
+    def compare(self) -> Compare:
+        """The stage that makes the results."""
+        last = self.stages[-1]
+        assert isinstance(last, Compare)
+        return last
+
+
+def plan(experiment: Experiment) -> Plan:
+    """Return the stages of an experiment; reads file fingerprints, runs nothing.
+
+    Raises ExperimentError where a model's path does not exist or holds no weights, or where a method does not suit the
+    supervisor or the task; AssetError where an asset is absent.
+    """
+    _check_models(experiment)
+    kinds = _kinds(experiment)
+    data = kinds.data(experiment.task, experiment.split.of_pool())
+    seeds = [Seed(experiment, kinds, data, seed) for seed in experiment.seeds]
+    registers = Registers(Register(), Register(), Register())
+    rows: list[Row] = []
+    for w, weak in enumerate(experiment.weak):
+        for s, strong in enumerate(experiment.strong):
+            pair = Pair(f"w{w}", f"s{s}", weak, strong, seeds, registers)
+            rows += [pair.method(method) for method in experiment.methods]
+            rows += pair.controls() if experiment.controls else []
+    keyed = {f"w{i}": one for i, one in enumerate(experiment.weak)}
+    keyed |= {f"s{i}": one for i, one in enumerate(experiment.strong)}
+    embeds = {
+        name: kinds.embed(data, one.spec)
+        for name, one in keyed.items()
+        if isinstance(one, Learner) and isinstance(one.fit, Probe)
+    }
+    compare = kinds.compare(
+        data=data,
+        splits=tuple(seed.split for seed in seeds),
+        transfer_gold=tuple(seed.gold("transfer") for seed in seeds),
+        predictions=tuple(registers.predictions.stages),
+        labels=tuple(registers.labels.stages),
+        models=tuple(registers.models.stages),
+        embeds=tuple(embeds.values()),
+        embedded=tuple(embeds),
+        learners=tuple((name, *_described(one)) for name, one in keyed.items()),
+        rows=tuple(rows),
+        seeds=experiment.seeds,
+        metrics=experiment.metrics,
+    )
+    return Plan(tuple(order((compare,))))
+
+
+def _described(supervisor: Supervisor) -> tuple[str, str]:
+    """Return what a supervisor or student is called, and how it comes to its answers."""
+    if isinstance(supervisor, Learner):
+        return supervisor.spec.model, supervisor.fit.kind
+    models = [one.spec.model for one in learners_of(supervisor)]
+    models += [supervisor.model.model] if isinstance(supervisor, Prompted) else []
+    return " + ".join(dict.fromkeys(models)) or "people", supervisor.name
+
+
+def _check_models(experiment: Experiment) -> None:
+    """Raise ExperimentError with the place in the file of the first model that is not where the file says."""
+    for place, spec in experiment.models():
+        try:
+            locate(spec)
+        except ModelError as error:
+            raise ExperimentError(f"{place}: {error}") from None
+
+
+def _kinds(experiment: Experiment) -> Kinds:
+    """Return the stage classes for the task.
+
+    Raises ExperimentError where a streamed task is to be tuned on.
+    """
+    if not isinstance(experiment.task, StreamedTask):
+        return IN_MEMORY
+    for side, learners in (("weak", experiment.weak), ("strong", experiment.strong)):
+        for place, learner in enumerate(learners):
+            if isinstance(learner, Learner) and not isinstance(learner.fit, Probe):
+                raise ExperimentError(
+                    f"{side}.{place}.fit: found {learner.fit.kind}, wanted probe: tuning holds its texts in memory, "
+                    f"which a task of kind {experiment.task.kind} does not; use the task `file` for data that fit"
+                )
+    return STREAMED

@@ -1,0 +1,119 @@
+"""Who gives weak labels, and from which stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from trimtab.errors import ExperimentError
+from trimtab.experiment import Supervisor
+from trimtab.learner import Learner
+from trimtab.objectives.naive import Naive
+from trimtab.plan.kinds import STREAMED
+from trimtab.plan.seed import Fitted, Seed
+from trimtab.stages.label import LabelModel
+from trimtab.stages.stage import Stage
+from trimtab.stages.supervisors import (
+    LabelBoosted,
+    LabelResampled,
+    PredictAnnotator,
+    PredictEnsemble,
+    PredictPrompted,
+    PredictRatings,
+)
+from trimtab.supervisors.adaboost import AdaBoost
+from trimtab.supervisors.annotator import Annotator
+from trimtab.supervisors.bagging import Bagging
+from trimtab.supervisors.dirichlet_ensemble import DirichletEnsemble
+from trimtab.supervisors.human_ratings import HumanRatings
+from trimtab.supervisors.mean_ensemble import MeanEnsemble
+from trimtab.supervisors.prompted import Prompted
+
+PARTS = ("transfer", "test")
+"""What a supervisor labels: the student's items, and those that all are tested on."""
+
+
+def supervised(seed: Seed, supervisor: Supervisor) -> Fitted:
+    """What a supervisor says of transfer and test items.
+
+    Raises ExperimentError where a streamed task has another supervisor than a model.
+    """
+    if isinstance(supervisor, Learner):
+        gold = seed.gold("supervisor")
+        return seed.fitted(supervisor, Naive(), gold, gold, PARTS)
+    if seed.kinds is STREAMED:
+        raise ExperimentError(
+            f"weak: {type(supervisor).__name__} holds its labels in memory, which a streamed task does not; take a "
+            "model with a probe, or the task `file` for data that fit"
+        )
+    return Fitted(_MAKERS[type(supervisor)](seed, supervisor))
+
+
+def weak_labels(seed: Seed, supervisor: Supervisor) -> Stage:
+    """What a supervisor says of the transfer split."""
+    truth = "none" if isinstance(supervisor, Learner) else supervisor.truth
+    return seed.kinds.weak(supervised(seed, supervisor).predictions, truth)
+
+
+def member_labels(seed: Seed, supervisor: Supervisor, step: str) -> tuple[Stage, ...]:
+    """What each member of an ensemble says of the transfer split.
+
+    Raises ExperimentError where the supervisor is no ensemble.
+    """
+    if not isinstance(supervisor, MeanEnsemble | DirichletEnsemble):
+        raise ExperimentError(
+            f"methods: the label step {step} chooses among the members of an ensemble; take mean_ensemble or "
+            "dirichlet_ensemble as supervisor"
+        )
+    return tuple(LabelModel(supervised(seed, one).predictions) for one in supervisor.members)
+
+
+def _ratings(seed: Seed, supervisor: HumanRatings) -> Stage:
+    return PredictRatings(seed.data, seed.split, supervisor.crowd, seed.seed, PARTS)
+
+
+def _annotator(seed: Seed, supervisor: Annotator) -> Stage:
+    return PredictAnnotator(seed.data, seed.split, supervisor.confusion, seed.seed, PARTS)
+
+
+def _prompted(seed: Seed, supervisor: Prompted) -> Stage:
+    examples = seed.gold("supervisor") if supervisor.shots else None
+    return PredictPrompted(seed.data, seed.split, supervisor.model, supervisor.shots, seed.seed, PARTS, examples)
+
+
+def _mean(seed: Seed, supervisor: MeanEnsemble) -> Stage:
+    return PredictEnsemble(tuple(supervised(seed, one).predictions for one in supervisor.members), "mean_ensemble")
+
+
+def _dirichlet(seed: Seed, supervisor: DirichletEnsemble) -> Stage:
+    told = tuple(supervised(seed, one).predictions for one in supervisor.members)
+    return PredictEnsemble(told, "dirichlet_ensemble", supervisor.prior)
+
+
+def _bagging(seed: Seed, supervisor: Bagging) -> Stage:
+    gold = seed.gold("supervisor")
+    samples = [LabelResampled(gold, number, seed.seed) for number in range(supervisor.rounds)]
+    told = [seed.fitted(supervisor.model, Naive(), one, gold, PARTS).predictions for one in samples]
+    return PredictEnsemble(tuple(told), "bagging")
+
+
+def _adaboost(seed: Seed, supervisor: AdaBoost) -> Stage:
+    gold = labels = seed.gold("supervisor")
+    learnt, told = [], []
+    for _ in range(supervisor.rounds):
+        found = seed.fitted(supervisor.model, Naive(), labels, gold, ("supervisor", *PARTS)).predictions
+        learnt.append(labels)
+        told.append(found)
+        labels = LabelBoosted(labels, found)
+    return PredictEnsemble(tuple(told), "adaboost", labels=tuple(learnt))
+
+
+_MAKERS: Mapping[type, Callable[[Seed, Any], Stage]] = {
+    HumanRatings: _ratings,
+    Annotator: _annotator,
+    Prompted: _prompted,
+    MeanEnsemble: _mean,
+    DirichletEnsemble: _dirichlet,
+    Bagging: _bagging,
+    AdaBoost: _adaboost,
+}

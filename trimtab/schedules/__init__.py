@@ -1,0 +1,12 @@
+"""What happens to labels and model before the student is trained: one file, one formula each.
+
+To add one: write its file and its test, name it here, and say in `trimtab/plan/schedules.py` which stages make it.
+"""
+
+from __future__ import annotations
+
+SCHEDULES: dict[str, str] = {
+    "chain": "trimtab.schedules.chain:Chain",
+    "strong_to_strong": "trimtab.schedules.strong_to_strong:StrongToStrong",
+    "weak_few_shot": "trimtab.schedules.weak_few_shot:WeakFewShot",
+}

@@ -1,0 +1,16 @@
+"""Who gives weak labels, beside a single model: one file, one formula each.
+
+To add one: write its file and its test, name it here, and say in `trimtab/plan/supervisors.py` which stages make it.
+"""
+
+from __future__ import annotations
+
+SUPERVISORS: dict[str, str] = {
+    "human_ratings": "trimtab.supervisors.human_ratings:HumanRatings",
+    "annotator": "trimtab.supervisors.annotator:Annotator",
+    "mean_ensemble": "trimtab.supervisors.mean_ensemble:MeanEnsemble",
+    "bagging": "trimtab.supervisors.bagging:Bagging",
+    "adaboost": "trimtab.supervisors.adaboost:AdaBoost",
+    "dirichlet_ensemble": "trimtab.supervisors.dirichlet_ensemble:DirichletEnsemble",
+    "prompted": "trimtab.supervisors.prompted:Prompted",
+}
