@@ -57,6 +57,7 @@ def row(method: str = "stepped", control: str | None = None, truth: str = "none"
     """Return a row over the positions of `measured`, told labels 2 and 3."""
     made = Row(
         chain=(),
+        ceiling_kind="plain",
         key=f"w0-s0-{method}", weak="w0", strong="s0", method=method, truth=truth, control=control, self_pair=False,
         weak_predictions=(0, 0), student_predictions=(1, 1), ceiling_predictions=(2, 2),
         weak_labels=(0, 1), labels=(2, 3), weak_fits=(), student_fits=(), ceiling_fits=(),

@@ -17,7 +17,9 @@ import pytest
 
 from trimtab.digest import code_digest, digest_of
 from trimtab.stages.data import Data
+from trimtab.stages.elicit import EmbedAnswered
 from trimtab.stages.embed import Embed
+from trimtab.stages.generative import TrainGenerative
 from trimtab.stages.label import LabelFlipped, LabelGold, LabelModel, LabelStepped
 from trimtab.stages.predict import PredictProbe, PredictTuned, PredictZeroShot
 from trimtab.stages.prefix import Prefix
@@ -39,6 +41,8 @@ CODE: dict[type[Stage], tuple[str, ...]] = {
     Data: tuple(f"trimtab.tasks.{name}" for name in (
         "allocate", "duplicates", "make_pool", "own_splits", "related", "splits")),
     Embed: (*READ, "trimtab.models.activations"),
+    EmbedAnswered: (*READ, "trimtab.models.activations", "trimtab.stages.elicit"),
+    TrainGenerative: ("trimtab.fit.generative", "trimtab.models.load"),
     Prefix: (*READ, *LOWER, "trimtab.stages.prefix"),
     TrainTune: (*READ, *TUNED, *LEARNED),
     PredictTuned: (*READ, *TUNED, "trimtab.fit.predict_tuned"),

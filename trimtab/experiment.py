@@ -27,8 +27,10 @@ from trimtab.supervisors import SUPERVISORS
 from trimtab.supervisors.adaboost import AdaBoost
 from trimtab.supervisors.annotator import Annotator
 from trimtab.supervisors.bagging import Bagging
+from trimtab.supervisors.ccs import ContrastConsistent
 from trimtab.supervisors.dirichlet_ensemble import DirichletEnsemble
 from trimtab.supervisors.human_ratings import HumanRatings
+from trimtab.supervisors.icm import InternalCoherence
 from trimtab.supervisors.mean_ensemble import MeanEnsemble
 from trimtab.supervisors.prompted import Prompted
 from trimtab.tasks import TASKS, Task
@@ -36,7 +38,9 @@ from trimtab.tasks.splits import SplitSettings
 from trimtab.types import InformedStep, LabelStep, ModelSpec, Objective
 from trimtab.yaml_file import override, read_yaml
 
-Supervisor = Learner | HumanRatings | Annotator | MeanEnsemble | Bagging | AdaBoost | DirichletEnsemble | Prompted
+Asked = Prompted | ContrastConsistent | InternalCoherence
+"""Supervisors that are a model which is never trained."""
+Supervisor = Learner | HumanRatings | Annotator | MeanEnsemble | Bagging | AdaBoost | DirichletEnsemble | Asked
 """Whoever gives weak labels: a model that learns, or one of `trimtab/supervisors/`."""
 FITS: Mapping[str, type] = {"probe": Probe, "tune": Tune}
 _KEYS = ("name", "study", "task", "split", "weak", "strong", "methods", "seeds", "controls", "metrics")
@@ -72,8 +76,8 @@ class Experiment:
         """Yield every model with its place in the file."""
         for side, entries in (("weak", self.weak), ("strong", self.strong)):
             for place, one in enumerate(entries):
-                if isinstance(one, Prompted):
-                    yield f"{side}.{place}.prompted.model", one.model
+                if isinstance(one, Asked):
+                    yield f"{side}.{place}.{one.name}.model", one.model
                 for learner in learners_of(one):
                     yield f"{side}.{place}.model", learner.spec
         for place, method in enumerate(self.methods):

@@ -23,6 +23,8 @@ class Row:
     """Whether weak and strong are the same model and fit."""
     chain: tuple[str, ...]
     """What the models between supervisor and student are called."""
+    ceiling_kind: str
+    """`plain`, or the schedule that the ceiling shares with the student."""
     weak_predictions: tuple[int, ...]
     student_predictions: tuple[int, ...]
     ceiling_predictions: tuple[int, ...]

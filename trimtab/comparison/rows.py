@@ -47,7 +47,7 @@ def row_json(tested: Tested, row: Row, metric: str, naive: Row | None, slice_nam
         "labels": labels_json(tested, row) if whole else None,
         "truth": truth_of(tested, row),
         "control": row.control or False,
-        "ceiling_kind": "plain",
+        "ceiling_kind": row.ceiling_kind,
         "n_test": tested.n_test,
         **{name: mean_interval(one, tested.resample).to_json() for name, one in scores.items()},
         "gap": recovered.gap.to_json(),

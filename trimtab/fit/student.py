@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from trimtab.errors import FitError
+from trimtab.fit.probe import Head
 from trimtab.fit.tune_settings import Tune
 from trimtab.models.load import Backbone, own_backbone, shared_backbone
 from trimtab.models.pooling import pool
@@ -40,6 +41,16 @@ class Student(nn.Module):
         """Have only the upper modules train; stored states come in by the entrance."""
         self._entrance = entrance
         self._upper = list(upper)
+
+    def start_from(self, head: Head) -> None:
+        """Let the head say at first what a probe on the untrained backbone's pooled states says.
+
+        z = W' (x - mean) / scale + b = (W / scale)' x + (b - W' mean / scale)
+        """
+        weight = head.weight / head.scale[:, None]
+        with torch.no_grad():
+            self.head.weight.copy_(torch.from_numpy(weight.T))
+            self.head.bias.copy_(torch.from_numpy(head.bias - head.mean @ weight))
 
     def train(self, mode: bool = True) -> Student:
         """Switch dropout on or off; modules that are not trained never drop anything."""

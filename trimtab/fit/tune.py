@@ -27,6 +27,7 @@ from trimtab.fit.checkpoints import last_checkpoint
 from trimtab.fit.devices import check_devices, whole_state
 from trimtab.fit.objective_trainer import BUFFER, Lesson, ObjectiveTrainer, Watcher
 from trimtab.fit.prediction_buffer import PredictionBuffer
+from trimtab.fit.probe import Head
 from trimtab.fit.reading import Inputs, Reading, inputs_of
 from trimtab.fit.student import Student, build_student
 from trimtab.fit.training_arguments import training_arguments
@@ -49,6 +50,8 @@ class Tuning:
     objective: Objective
     settings: Tune
     seed: int
+    head: Head | None = None
+    """A probe on the same activations from which the head starts; none starts at 0."""
 
 
 def tune(tuning: Tuning, work: Path, out: Path, progress: Progress = silent) -> Mapping[str, Any]:
@@ -68,6 +71,8 @@ def tune(tuning: Tuning, work: Path, out: Path, progress: Progress = silent) -> 
     reading, lesson = tuning.reading.chosen(kept), _lesson(tuning, kept)
     classes = lesson.labels.shape[1]
     student, backbone = build_student(reading.spec, settings, classes, seed, reading.states is not None)
+    if tuning.head is not None:
+        student.start_from(tuning.head)
     inputs = inputs_of(reading, backbone)
     arguments = training_arguments(settings, len(kept), seed, work)
     buffer = PredictionBuffer(lesson.labels, settings.buffer)
@@ -130,7 +135,7 @@ def _made_from(tuning: Tuning, lesson: Lesson, inputs: Inputs, world: int) -> st
     return fingerprint_of(
         asdict(spec), fingerprint(spec), resolved_precision(spec), tuning.settings.deciding(), tuning.seed,
         repr(lesson.objective), inputs.encoded.ids, inputs.states is not None, world,
-        lesson.labels.tolist(), lesson.weights.tolist(),
+        lesson.labels.tolist(), lesson.weights.tolist(), tuning.head and tuning.head.weight.tolist(),
     )  # fmt: skip
 
 

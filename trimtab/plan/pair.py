@@ -10,9 +10,10 @@ from trimtab.learner import Learner
 from trimtab.methods import Method
 from trimtab.objectives.naive import Naive
 from trimtab.plan.register import Register
-from trimtab.plan.schedules import chain_of, same, taught
+from trimtab.plan.schedules import ceiling, chain_of, same, taught
 from trimtab.plan.seed import Fitted, Seed
 from trimtab.plan.supervisors import supervised, weak_labels
+from trimtab.schedules.schedule import Schedule
 from trimtab.stages.compare import Row
 from trimtab.stages.stage import Stage
 from trimtab.types import most_truth
@@ -43,7 +44,9 @@ class Pair:
         found = [taught(seed, self.weak, self.strong, method) for seed in self.seeds]
         chain = chain_of(method, self.strong_key, lambda one: one.spec.model)
         truth = most_truth([method.truth, self.weak.truth if not isinstance(self.weak, Learner) else "none"])
-        return self._row(method.name, truth, None, [one.fitted for one in found], [one.told for one in found], chain)
+        return self._row(
+            method.name, truth, None, [one.fitted for one in found], [one.told for one in found], chain, method.schedule
+        )
 
     def controls(self) -> list[Row]:
         """The rows of the four controls: two need a weak model, zero-shot a strong one with a language head."""
@@ -83,9 +86,10 @@ class Pair:
         students: list[Fitted],
         told: list[Stage],
         chain: tuple[str, ...] = (),
+        schedule: Schedule | None = None,
     ) -> Row:
         weak = [supervised(seed, self.weak) for seed in self.seeds]
-        ceilings = [self._ceiling(seed) for seed in self.seeds]
+        ceilings = [ceiling(seed, self.strong, schedule) for seed in self.seeds]
         registers = self.registers
         return Row(
             key=f"{self.weak_key}-{self.strong_key}-{name}",
@@ -96,6 +100,7 @@ class Pair:
             control=control,
             self_pair=same(self.weak, self.strong),
             chain=chain,
+            ceiling_kind=schedule.name if schedule is not None and schedule.own_ceiling else "plain",
             weak_predictions=registers.predictions.positions(one.predictions for one in weak),
             student_predictions=registers.predictions.positions(one.predictions for one in students),
             ceiling_predictions=registers.predictions.positions(one.predictions for one in ceilings),
@@ -105,7 +110,3 @@ class Pair:
             student_fits=registers.models.positions(one.model for one in students),
             ceiling_fits=registers.models.positions(one.model for one in ceilings),
         )
-
-    def _ceiling(self, seed: Seed) -> Fitted:
-        gold = seed.gold("transfer")
-        return seed.fitted(self.strong, Naive(), gold, gold)

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trimtab.errors import ExperimentError
 from trimtab.experiment import Supervisor
+from trimtab.fit.probe_settings import Probe
 from trimtab.learner import Learner
 from trimtab.methods import Method
+from trimtab.objectives.naive import Naive
 from trimtab.plan.kinds import STREAMED
-from trimtab.plan.seed import Fitted, Seed
+from trimtab.plan.seed import Fitted, Seed, Start
 from trimtab.plan.steps import stepped
 from trimtab.plan.supervisors import weak_labels
 from trimtab.schedules.chain import Chain
+from trimtab.schedules.early_stopping import EarlyStopping
+from trimtab.schedules.generative import Generative
+from trimtab.schedules.head_then_body import HeadThenBody
+from trimtab.schedules.schedule import Schedule
 from trimtab.schedules.strong_to_strong import StrongToStrong
 from trimtab.schedules.weak_few_shot import WeakFewShot
+from trimtab.stages.cross_fit import LabelWithout
 from trimtab.stages.embed import model_identity
+from trimtab.stages.generative import TrainGenerative
 from trimtab.stages.stage import Stage
+from trimtab.stages.stopping import PredictBest
 from trimtab.stages.supervisors import PredictPrompted
+from trimtab.types import Objective
 
 
 @dataclass(frozen=True)
@@ -46,8 +56,8 @@ def taught(seed: Seed, supervisor: Supervisor, student: Learner, method: Method)
     schedule = method.schedule
     if schedule is not None and seed.kinds is STREAMED:
         raise ExperimentError(
-            f"methods: the schedule {type(schedule).__name__} relabels items in memory, which a streamed task does "
-            "not; use the task `file` for data that fit"
+            f"methods: the schedule {schedule.name} holds items in memory, which a streamed task does not; use the "
+            "task `file` for data that fit"
         )
     if isinstance(schedule, WeakFewShot):
         asked = PredictPrompted(seed.data, seed.split, student.spec, schedule.shots, seed.seed, ("test",), told)
@@ -55,7 +65,54 @@ def taught(seed: Seed, supervisor: Supervisor, student: Learner, method: Method)
     links, folds = _links(schedule, student)
     for link in links:
         told = given = seed.cross_fitted(link, method.objective, told, given, "transfer", folds)
-    return Taught(seed.fitted(student, method.objective, told, given), told)
+    return Taught(_learnt(seed, student, method.objective, told, given, schedule), told)
+
+
+def ceiling(seed: Seed, student: Learner, schedule: Schedule | None) -> Fitted:
+    """The student on ground truth, by the same schedule where that changes how a model learns."""
+    gold = seed.gold("transfer")
+    own = schedule if schedule is not None and schedule.own_ceiling else None
+    return _learnt(seed, student, Naive(), gold, gold, own)
+
+
+def _learnt(
+    seed: Seed, student: Learner, objective: Objective, told: Stage, given: Stage, schedule: Schedule | None
+) -> Fitted:
+    """The student's fit, with what a schedule changes about it."""
+    if isinstance(schedule, EarlyStopping):
+        return _stopped(seed, student, objective, told, given, schedule)
+    if isinstance(schedule, HeadThenBody):
+        if isinstance(student.fit, Probe):
+            raise ExperimentError(
+                "methods: head_then_body tunes the body after the head, and a probe has no body to tune; set "
+                f"`fit: tune` for {student.spec.model}"
+            )
+        head = seed.probe(student.spec, Probe(), objective, told, given)
+        return seed.fitted(student, objective, told, given, start=Start(head=head))
+    if isinstance(schedule, Generative):
+        weights = TrainGenerative(seed.data, student.spec, schedule)
+        return seed.fitted(student, objective, told, given, start=Start(weights=weights))
+    return seed.fitted(student, objective, told, given)
+
+
+def _stopped(
+    seed: Seed, student: Learner, objective: Objective, told: Stage, given: Stage, schedule: EarlyStopping
+) -> Fitted:
+    """The best of fits of several lengths, by items that none of them learns."""
+    learnt = LabelWithout(told, seed.data, schedule.folds, 0, seed.seed)
+    found = [
+        seed.fitted(_of_length(student, length), objective, learnt, given, ("transfer", "test")).predictions
+        for length in schedule.lengths
+    ]
+    judge = seed.gold("transfer") if schedule.oracle else told
+    return Fitted(PredictBest(tuple(found), schedule.lengths, told, learnt, judge))
+
+
+def _of_length(student: Learner, length: int) -> Learner:
+    fit = student.fit
+    if isinstance(fit, Probe):  # a schedule has two steps at the least
+        return replace(student, fit=replace(fit, steps=max(2, length), max_steps=length))
+    return replace(student, fit=replace(fit, epochs=length))
 
 
 def _links(schedule: object, student: Learner) -> tuple[tuple[Learner, ...], int]:

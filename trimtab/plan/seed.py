@@ -32,6 +32,19 @@ class Fitted:
 
 
 @dataclass(frozen=True)
+class Start:
+    """Where a fit begins, if not with the pretrained model and a head of zeros."""
+
+    weights: Stage | None = None
+    """A model that was tuned before."""
+    head: Stage | None = None
+    """A fitted probe."""
+
+
+FRESH = Start()
+
+
+@dataclass(frozen=True)
 class Seed:
     """What one seed makes; equal stages are made once, whoever asks for them."""
 
@@ -49,31 +62,40 @@ class Seed:
         """Ground truth of a split."""
         return self.kinds.gold(self.data, self.split, part)
 
-    def embed(self, spec: ModelSpec) -> Stage:
+    def embed(self, spec: ModelSpec, weights: Stage | None = None) -> Stage:
         """A model's activations of all items."""
-        return self.kinds.embed(self.data, spec)
+        return self.kinds.embed(self.data, spec) if weights is None else self.kinds.embed(self.data, spec, weights)
 
     def fitted(
-        self, learner: Learner, objective: Objective, told: Stage, given: Stage, parts: tuple[str, ...] = ("test",)
+        self,
+        learner: Learner,
+        objective: Objective,
+        told: Stage,
+        given: Stage,
+        parts: tuple[str, ...] = ("test",),
+        start: Start = FRESH,
     ) -> Fitted:
         """A learner trained on what it is told, with its predictions on some splits.
 
         `given` are the labels before any step: a probe's penalty is chosen on them, once for all methods.
         """
-        if isinstance(learner.fit, Probe):
-            return self._probed(learner.spec, learner.fit, objective, told, given, parts)
-        prefix = _prefix(self.data, learner.spec, learner.fit)
-        model = TrainTune(self.data, told, learner.spec, objective, learner.fit, self.seed, prefix)
-        return Fitted(PredictTuned(self.data, self.split, model, learner.spec, parts, prefix), model)
+        spec, fit = learner.spec, learner.fit
+        if isinstance(fit, Probe):
+            activations = self.embed(spec, start.weights)
+            model = self._probe(activations, fit, objective, told, given)
+            return Fitted(self.kinds.predict(self.data, self.split, activations, model, parts), model)
+        prefix = _prefix(self.data, spec, fit) if start.weights is None else None
+        model = TrainTune(self.data, told, spec, objective, fit, self.seed, prefix, start.head, start.weights)
+        return Fitted(PredictTuned(self.data, self.split, model, spec, parts, prefix, start.weights), model)
 
-    def _probed(
-        self, spec: ModelSpec, fit: Probe, objective: Objective, told: Stage, given: Stage, parts: tuple[str, ...]
-    ) -> Fitted:
-        activations = self.embed(spec)
+    def probe(self, spec: ModelSpec, fit: Probe, objective: Objective, told: Stage, given: Stage) -> Stage:
+        """A fitted probe, without predictions."""
+        return self._probe(self.embed(spec), fit, objective, told, given)
+
+    def _probe(self, activations: Stage, fit: Probe, objective: Objective, told: Stage, given: Stage) -> Stage:
         chosen_on, chosen_by = (given, Naive()) if fit.select == "naive" else (told, objective)
         selection = self.kinds.select(self.data, activations, chosen_on, chosen_by, fit, self.seed)
-        model = self.kinds.train(self.data, activations, told, selection, objective, fit)
-        return Fitted(self.kinds.predict(self.data, self.split, activations, model, parts), model)
+        return self.kinds.train(self.data, activations, told, selection, objective, fit)
 
     def cross_fitted(
         self, learner: Learner, objective: Objective, told: Stage, given: Stage, part: str, folds: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trimtab.errors import ExperimentError, ModelError
-from trimtab.experiment import Experiment, Supervisor, learners_of
+from trimtab.experiment import Asked, Experiment, Supervisor, learners_of
 from trimtab.fit.probe_settings import Probe
 from trimtab.learner import Learner
 from trimtab.models.source import locate
@@ -15,7 +15,6 @@ from trimtab.plan.register import Register
 from trimtab.plan.seed import Seed
 from trimtab.stages.compare import Compare, Row
 from trimtab.stages.stage import Stage, order
-from trimtab.supervisors.prompted import Prompted
 from trimtab.tasks.streamed.batch import StreamedTask
 
 
@@ -79,7 +78,7 @@ def _described(supervisor: Supervisor) -> tuple[str, str]:
     if isinstance(supervisor, Learner):
         return supervisor.spec.model, supervisor.fit.kind
     models = [one.spec.model for one in learners_of(supervisor)]
-    models += [supervisor.model.model] if isinstance(supervisor, Prompted) else []
+    models += [supervisor.model.model] if isinstance(supervisor, Asked) else []
     return " + ".join(dict.fromkeys(models)) or "people", supervisor.name
 
 

@@ -11,7 +11,9 @@ from trimtab.learner import Learner
 from trimtab.objectives.naive import Naive
 from trimtab.plan.kinds import STREAMED
 from trimtab.plan.seed import Fitted, Seed
+from trimtab.stages.elicit import EmbedAnswered, PredictCoherent, PredictConsistent
 from trimtab.stages.label import LabelModel
+from trimtab.stages.predict import PredictZeroShot
 from trimtab.stages.stage import Stage
 from trimtab.stages.supervisors import (
     LabelBoosted,
@@ -20,14 +22,18 @@ from trimtab.stages.supervisors import (
     PredictEnsemble,
     PredictPrompted,
     PredictRatings,
+    PredictSelected,
 )
 from trimtab.supervisors.adaboost import AdaBoost
 from trimtab.supervisors.annotator import Annotator
 from trimtab.supervisors.bagging import Bagging
+from trimtab.supervisors.ccs import ContrastConsistent
 from trimtab.supervisors.dirichlet_ensemble import DirichletEnsemble
 from trimtab.supervisors.human_ratings import HumanRatings
+from trimtab.supervisors.icm import InternalCoherence
 from trimtab.supervisors.mean_ensemble import MeanEnsemble
 from trimtab.supervisors.prompted import Prompted
+from trimtab.types import ModelSpec
 
 PARTS = ("transfer", "test")
 """What a supervisor labels: the student's items, and those that all are tested on."""
@@ -77,8 +83,28 @@ def _annotator(seed: Seed, supervisor: Annotator) -> Stage:
 
 
 def _prompted(seed: Seed, supervisor: Prompted) -> Stage:
-    examples = seed.gold("supervisor") if supervisor.shots else None
-    return PredictPrompted(seed.data, seed.split, supervisor.model, supervisor.shots, seed.seed, PARTS, examples)
+    if not supervisor.shots:
+        return _asked(seed, supervisor.model)
+    told = seed.gold("supervisor")
+    return PredictPrompted(seed.data, seed.split, supervisor.model, supervisor.shots, seed.seed, PARTS, told)
+
+
+def _asked(seed: Seed, spec: ModelSpec) -> Stage:
+    """A model's own answers; all items are asked about once, for all seeds."""
+    # the last state of the last token is what the language head reads
+    states = seed.embed(spec) if spec.layer is None and spec.pooling != "mean" else None
+    return PredictSelected(seed.split, PredictZeroShot(seed.data, spec, states, everything=True), PARTS)
+
+
+def _consistent(seed: Seed, supervisor: ContrastConsistent) -> Stage:
+    negative, positive = (EmbedAnswered(seed.data, supervisor.model, answer=answer) for answer in (0, 1))
+    asked = _asked(seed, supervisor.model)
+    return PredictConsistent(seed.data, seed.split, negative, positive, asked, supervisor, seed.seed, PARTS)
+
+
+def _coherent(seed: Seed, supervisor: InternalCoherence) -> Stage:
+    asked, states = _asked(seed, supervisor.model), seed.embed(supervisor.model)
+    return PredictCoherent(seed.data, seed.split, states, asked, supervisor, seed.seed, PARTS)
 
 
 def _mean(seed: Seed, supervisor: MeanEnsemble) -> Stage:
@@ -112,6 +138,8 @@ _MAKERS: Mapping[type, Callable[[Seed, Any], Stage]] = {
     HumanRatings: _ratings,
     Annotator: _annotator,
     Prompted: _prompted,
+    ContrastConsistent: _consistent,
+    InternalCoherence: _coherent,
     MeanEnsemble: _mean,
     DirichletEnsemble: _dirichlet,
     Bagging: _bagging,

@@ -27,6 +27,8 @@ class Chain:
     """Folds of each relabelling, at least 2."""
 
     truth: ClassVar[Truth] = "none"
+    name: ClassVar[str] = "chain"
+    own_ceiling: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.folds < 2:

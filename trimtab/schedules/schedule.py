@@ -13,3 +13,7 @@ class Schedule(Protocol):
 
     truth: ClassVar[Truth]
     """The most ground truth that the schedule itself reads."""
+    name: ClassVar[str]
+    """What it is called in the experiment file."""
+    own_ceiling: ClassVar[bool]
+    """Whether it changes how a model learns, so that the ceiling must learn in the same way."""

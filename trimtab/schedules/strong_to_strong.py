@@ -24,6 +24,8 @@ class StrongToStrong:
     """Folds of each relabelling, at least 2."""
 
     truth: ClassVar[Truth] = "none"
+    name: ClassVar[str] = "strong_to_strong"
+    own_ceiling: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.rounds < 0:

@@ -22,6 +22,8 @@ class WeakFewShot:
     """Weakly labelled examples before each question, at least 1; 8 is our choice."""
 
     truth: ClassVar[Truth] = "none"
+    name: ClassVar[str] = "weak_few_shot"
+    own_ceiling: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.shots < 1:

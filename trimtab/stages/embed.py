@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +15,9 @@ from typing import Any, ClassVar
 from trimtab.digest import digest_of
 from trimtab.stages.stage import Stage
 from trimtab.types import ModelSpec, Progress
+
+MODEL = "model"
+"""The folder in an artifact that holds a tuned model."""
 
 
 def model_identity(spec: ModelSpec) -> dict[str, Any]:
@@ -47,6 +50,8 @@ class Embed(Stage):
 
     data: Stage
     spec: ModelSpec
+    weights: Stage | None = None
+    """Where the model was tuned before; none takes the spec's own weights."""
 
     kind: ClassVar[str] = "embed"
     version: ClassVar[int] = 2
@@ -65,7 +70,7 @@ class Embed(Stage):
 
     @property
     def model_key(self) -> str:
-        return digest_of(self.settings["model"])
+        return digest_of([self.settings["model"], *([self.weights.digest] if self.weights else [])])
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `activations.safetensors` (float32, in the order of the data's items)."""
@@ -76,10 +81,16 @@ class Embed(Stage):
 
         texts = strings(read_table(inputs["data"] / "items.parquet", ["text"]), "text")
         prompt = json.loads((inputs["data"] / "data.json").read_text("utf-8"))["prompt"]
-        found = activations(self.spec, texts, prompt, progress, work)
+        spec = with_weights(self.spec, inputs)
+        found = activations(spec, texts, prompt, progress, work)
         (out / "activations.safetensors").write_bytes(save({"activations": found.values}))
         facts = {"model": self.spec.model, "truncated": found.truncated, "tokens": found.tokens}
-        return facts | {"description": description(self.spec, prompt)}
+        return facts | {"description": description(spec, prompt)}
+
+
+def with_weights(spec: ModelSpec, inputs: Mapping[str, Path]) -> ModelSpec:
+    """Return a spec that reads the model in a stage's input `weights`, where it has one."""
+    return replace(spec, model=str(inputs["weights"] / MODEL), revision=None) if "weights" in inputs else spec
 
 
 def description(spec: ModelSpec, prompt: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class LabelInformed(Stage):
     seed: int | None = None
 
     kind: ClassVar[str] = "label"
+    code: ClassVar[tuple[str, ...]] = ("trimtab.stages.informed",)
 
     @cached_property
     def settings(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from trimtab.digest import digest_of
-from trimtab.stages.embed import model_identity, reading_bytes
+from trimtab.stages.embed import model_identity, reading_bytes, with_weights
 from trimtab.stages.stage import Stage
 from trimtab.stages.train import read_activations
 from trimtab.types import ModelSpec, Progress
@@ -35,12 +35,9 @@ class PredictProbe(Stage):
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `predictions.parquet`."""
-        from safetensors.numpy import load_file
-
-        from trimtab.fit.probe import Head
         from trimtab.stages.tables import Predictions, read_table, rows_of, strings, write_predictions
 
-        head = Head(**load_file(inputs["model"] / "head.safetensors"))
+        head = read_head(inputs["model"])
         wanted, splits = evaluated(inputs["split"], self.parts)
         ids = strings(read_table(inputs["data"] / "items.parquet", ["id"]), "id")
         values = read_activations(inputs["activations"])[rows_of(ids, wanted)]
@@ -60,6 +57,8 @@ class PredictTuned(Stage):
     """Splits to predict, as for a probe."""
     prefix: Stage | None = None
     """Stored hidden states, where the model was trained on them."""
+    weights: Stage | None = None
+    """Where the model was tuned before it was trained."""
 
     kind: ClassVar[str] = "predict"
     version: ClassVar[int] = 3
@@ -87,7 +86,8 @@ class PredictTuned(Stage):
         from trimtab.stages.tune_job import reading_of
 
         wanted, splits = evaluated(inputs["split"], self.parts)
-        found = predict_tuned(reading_of(self.spec, inputs, wanted), inputs["model"], progress)
+        spec = with_weights(self.spec, inputs)
+        found = predict_tuned(reading_of(spec, inputs, wanted), inputs["model"], progress)
         write_predictions(out, Predictions(wanted, splits, found.probabilities))
         return {"items": len(wanted), "truncated": found.truncated, "tokens": found.tokens}
 
@@ -100,12 +100,15 @@ class PredictZeroShot(Stage):
     spec: ModelSpec
     activations: Stage | None
     """Stored last states of the same model, which make a second pass through it unnecessary."""
+    everything: bool = False
+    """Whether all items are asked about, and not the test items alone."""
 
     kind: ClassVar[str] = "predict"
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        return {"model": model_identity(self.spec), "zero_shot": True}
+        asked = {"everything": True} if self.everything else {}
+        return {"model": model_identity(self.spec), "zero_shot": True, **asked}
 
     @property
     def title(self) -> str:
@@ -116,7 +119,7 @@ class PredictZeroShot(Stage):
         return reading_bytes(self.spec)
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
-        """Write `predictions.parquet`, test items only; where the class names cannot be told apart, say so instead.
+        """Write `predictions.parquet`, or say why the class names cannot be told apart; an item's split is its role.
 
         A control that cannot be asked must not cost the user the rest of the study.
         """
@@ -133,7 +136,8 @@ class PredictZeroShot(Stage):
 
         items = read_table(inputs["data"] / "items.parquet", ["id", "text", "role"])
         facts = json.loads((inputs["data"] / "data.json").read_text("utf-8"))
-        rows = [i for i, role in enumerate(strings(items, "role")) if role == "test"]
+        roles = strings(items, "role")
+        rows = [i for i, role in enumerate(roles) if self.everything or role == "test"]
         ids, texts = strings(items, "id"), strings(items, "text")
         asked, prompt, classes = [texts[i] for i in rows], facts["prompt"], facts["classes"]
         found = None
@@ -143,8 +147,18 @@ class PredictZeroShot(Stage):
         from_states = found is not None
         if found is None:
             found = zero_shot(self.spec, asked, prompt, classes, progress)
-        write_predictions(out, Predictions(tuple(ids[i] for i in rows), ("test",) * len(rows), found.probabilities))
+        asked_of = tuple(ids[i] for i in rows), tuple(roles[i] for i in rows)
+        write_predictions(out, Predictions(*asked_of, found.probabilities))
         return {"items": len(rows), "model": self.spec.model, "from_states": from_states, "tokens": found.tokens}
+
+
+def read_head(folder: Path) -> Any:
+    """Return the head of a fitted probe."""
+    from safetensors.numpy import load_file
+
+    from trimtab.fit.probe import Head
+
+    return Head(**load_file(folder / "head.safetensors"))
 
 
 def evaluated(split: Path, parts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -52,6 +52,11 @@ class PredictRatings(Stage):
                 f"human_ratings draws {self.crowd} ratings per item and the task holds {most} back for it; set "
                 f"`held_ratings: {self.crowd}` of a task with single ratings (movie_, tweet_ or product_sentiment)"
             )
+        classes = json.loads((inputs["data"] / "data.json").read_text("utf-8"))["classes"]
+        if len(classes) != 2:
+            raise FitError(
+                f"human_ratings tells two classes apart, and the task has {len(classes)} ({', '.join(classes)})"
+            )
         ids = strings(held, "id")
         wanted, splits = evaluated(inputs["split"], self.parts)
         # every item draws by its place in the data, so that who else is asked changes nothing
@@ -215,8 +220,41 @@ class LabelBoosted(Stage):
 
 
 @dataclass(frozen=True)
+class PredictSelected(Stage):
+    """The items of one seed's splits out of answers to all."""
+
+    split: Stage
+    asked: Stage
+    parts: tuple[str, ...]
+
+    kind: ClassVar[str] = "predict"
+    code: ClassVar[tuple[str, ...]] = ("trimtab.stages.supervisors",)
+
+    @property
+    def title(self) -> str:
+        return "take the answers of one seed"
+
+    def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
+        """Write `predictions.parquet`.
+
+        Raises FitError where the model could not be asked.
+        """
+        from trimtab.errors import FitError
+        from trimtab.stages.tables import Predictions, read_predictions, rows_of, write_predictions
+        from trimtab.store import facts_of
+
+        reason = facts_of(inputs["asked"]).get("refused")
+        if reason:
+            raise FitError(f"the supervisor cannot be asked: {reason}")
+        found = read_predictions(inputs["asked"])
+        wanted, splits = evaluated(inputs["split"], self.parts)
+        write_predictions(out, Predictions(wanted, splits, found.probabilities[rows_of(found.ids, wanted)]))
+        return {"items": len(wanted)}
+
+
+@dataclass(frozen=True)
 class PredictPrompted(Stage):
-    """A causal model's own answers, after a few solved examples of the supervisor split or none."""
+    """A causal model's own answers, after a few solved examples."""
 
     data: Stage
     split: Stage
@@ -224,15 +262,15 @@ class PredictPrompted(Stage):
     shots: int
     seed: int
     parts: tuple[str, ...]
-    examples: Stage | None = None
-    """Labels to take examples from; none asks without any."""
+    examples: Stage
+    """Labels to take examples from."""
 
     kind: ClassVar[str] = "predict"
     code: ClassVar[tuple[str, ...]] = ("trimtab.supervisors.prompted",)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        chosen = {"shots": self.shots, "seed": self.seed if self.shots else None, "parts": settings_of(self.parts)}
+        chosen = {"shots": self.shots, "seed": self.seed, "parts": settings_of(self.parts)}
         return chosen | {"model": model_identity(self.spec)}
 
     @property
@@ -252,25 +290,25 @@ class PredictPrompted(Stage):
         items = read_table(inputs["data"] / "items.parquet", ["id", "text"])
         ids, texts = strings(items, "id"), strings(items, "text")
         facts = json.loads((inputs["data"] / "data.json").read_text("utf-8"))
-        spec, prompt, classes = self.spec, facts["prompt"], facts["classes"]
-        if "examples" in inputs:
-            chosen, answers = self._chosen(inputs["examples"], classes)
-            shown = [texts[row] for row in rows_of(ids, chosen)]
-            spec = replace(spec, template=_solved(template_of(spec, prompt, causal=True), shown, answers))
+        prompt, classes = facts["prompt"], facts["classes"]
+        chosen, answers = self._chosen(inputs["examples"], classes)
+        shown = [texts[row] for row in rows_of(ids, chosen)]
+        spec = replace(self.spec, template=_solved(template_of(self.spec, prompt, causal=True), shown, answers))
         wanted, splits = evaluated(inputs["split"], self.parts)
         found = zero_shot(spec, [texts[row] for row in rows_of(ids, wanted)], prompt, classes, progress)
         write_predictions(out, Predictions(wanted, splits, found.probabilities))
         return {"items": len(wanted), "model": spec.model, "truncated": found.truncated, "tokens": found.tokens}
 
     def _chosen(self, folder: Path, classes: list[str]) -> tuple[list[str], list[str]]:
-        """Return ids and class names of the examples."""
+        """Return ids and class names of the examples; items that label steps have dropped are none."""
         from trimtab.stages.tables import read_labels
         from trimtab.supervisors.prompted import STREAM, chosen_examples
 
         labels = read_labels(folder)
-        answers = labels.probabilities.argmax(1)
-        rows = chosen_examples(answers.tolist(), self.shots, _generator(self.seed, STREAM))
-        return [labels.ids[row] for row in rows], [classes[answers[row]] for row in rows]
+        kept = labels.weights.nonzero()[0]
+        answers = labels.probabilities.argmax(1)[kept].tolist()
+        rows = chosen_examples(answers, self.shots, _generator(self.seed, STREAM))
+        return [labels.ids[kept[row]] for row in rows], [classes[answers[row]] for row in rows]
 
 
 def _solved(template: str, texts: list[str], answers: list[str]) -> str:

@@ -15,7 +15,7 @@ from trimtab.digest import component_identity, digest_of, settings_of
 from trimtab.errors import TrimtabError
 from trimtab.fit.probe_settings import Probe
 from trimtab.fit.tune_settings import Tune
-from trimtab.stages.embed import description, model_identity, reading_bytes
+from trimtab.stages.embed import description, model_identity, reading_bytes, with_weights
 from trimtab.stages.stage import BulkStage, Stage
 from trimtab.types import ModelSpec, Objective, Progress
 
@@ -197,6 +197,10 @@ class TrainTune(Stage):
     seed: int
     prefix: Stage | None = None
     """Stored hidden states that enter the layers that are trained; none runs the layers below each time."""
+    head: Stage | None = None
+    """A fitted probe from which the head starts; none starts at 0."""
+    weights: Stage | None = None
+    """Where the model was tuned before; none takes the spec's own weights."""
 
     kind: ClassVar[str] = "train"
     version: ClassVar[int] = 2
@@ -219,7 +223,7 @@ class TrainTune(Stage):
 
     @property
     def model_key(self) -> str | None:
-        return digest_of(model_identity(self.spec)) if self.prefix else None
+        return digest_of(model_identity(self.spec)) if self.prefix and not self.weights else None
 
     @property
     def devices(self) -> int:
@@ -230,14 +234,15 @@ class TrainTune(Stage):
         """Write the tuned weights and `fit.json`; goes on from the last checkpoint under `work`."""
         from trimtab.stages.tune_job import TuneJob
 
-        job = TuneJob(self.spec, self.objective, self.fit, self.seed, inputs, out, work)
+        spec = with_weights(self.spec, inputs)
+        job = TuneJob(spec, self.objective, self.fit, self.seed, inputs, out, work)
         recomputed = job.verify_prefix()
         facts = job.start(progress)
         told = {
             name: facts[name] for name in ("items", "truncated", "tokens", "steps", "trained_parameters", "devices")
         }
         prompt = texts_of(inputs["data"])[2]
-        told |= {"recomputed_files": list(recomputed), "description": description(self.spec, prompt)}
+        told |= {"recomputed_files": list(recomputed), "description": description(spec, prompt)}
         return {"model": self.spec.model, **told}
 
 

@@ -44,11 +44,13 @@ class TuneJob:
     def learn(self, progress: Progress) -> Mapping[str, Any]:
         """Tune in this process, alone or as one of several, and return what `fit.json` says."""
         from trimtab.fit.tune import Tuning, tune
+        from trimtab.stages.predict import read_head
         from trimtab.stages.tables import read_labels
 
         labels = read_labels(self.inputs["labels"])
         reading = reading_of(self.spec, self.inputs, labels.ids)
-        return tune(Tuning(reading, labels, self.objective, self.fit, self.seed), self.work, self.out, progress)
+        head = read_head(self.inputs["head"]) if "head" in self.inputs else None
+        return tune(Tuning(reading, labels, self.objective, self.fit, self.seed, head), self.work, self.out, progress)
 
     def start(self, progress: Progress) -> Mapping[str, Any]:
         """Tune on as many devices as the fit asks for, and return what `fit.json` says.

@@ -21,6 +21,7 @@ from trimtab.types import Array, Labels, Truth
 def tempered(probabilities: Float[Array, "items classes"], temperature: float) -> Float[Array, "items classes"]:
     """Return q^(1/T), normalised.
 
+    >>> import numpy as np
     >>> tempered(np.array([[0.8, 0.2]]), 0.5).round(4).tolist()
     [[0.9412, 0.0588]]
     """

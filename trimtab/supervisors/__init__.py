@@ -13,4 +13,6 @@ SUPERVISORS: dict[str, str] = {
     "adaboost": "trimtab.supervisors.adaboost:AdaBoost",
     "dirichlet_ensemble": "trimtab.supervisors.dirichlet_ensemble:DirichletEnsemble",
     "prompted": "trimtab.supervisors.prompted:Prompted",
+    "ccs": "trimtab.supervisors.ccs:ContrastConsistent",
+    "icm": "trimtab.supervisors.icm:InternalCoherence",
 }

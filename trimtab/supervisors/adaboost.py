@@ -27,7 +27,9 @@ LEAST_ERROR = 1e-4
 def member_voice(wrong: Bool[Array, "items"], weights: Float[Array, "items"], classes: int) -> float:
     """Return a_t; 0 for a member that is not better than chance."""
     error = max(float(weights @ wrong / weights.sum()), LEAST_ERROR)
-    return max(0.0, float(np.log((1 - error) / error) + np.log(classes - 1)))
+    if error >= 1 - 1 / classes:
+        return 0.0
+    return float(np.log((1 - error) / error) + np.log(classes - 1))
 
 
 def boosted(wrong: Bool[Array, "items"], weights: Float[Array, "items"], classes: int) -> Float[Array, "items"]:

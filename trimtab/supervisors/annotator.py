@@ -29,7 +29,8 @@ def annotated(
 ) -> Float[Array, "items classes"]:
     """Return the posterior class probabilities after each item's drawn answer."""
     bounds = confusion.cumsum(1)
-    answers = (generator.random(len(gold))[:, None] > bounds[gold, :-1]).sum(1)
+    bounds /= bounds[:, -1:]  # an answer of probability 0 is never drawn, whatever rounding leaves of a row's sum
+    answers = (generator.random(len(gold))[:, None] >= bounds[gold, :-1]).sum(1)
     posterior = confusion[:, answers].T * shares
     return posterior / posterior.sum(1, keepdims=True)
 

@@ -28,8 +28,12 @@ MOST_EVIDENCE = 1e6
 def evidence(probabilities: Float[Array, "members items classes"]) -> Float[Array, "items"]:
     """Return s of each item: large where the members agree."""
     mean = probabilities.mean(0)
+    doubt = np.maximum((mean * (1 - mean)).sum(-1), 0)
     spread = probabilities.var(0, ddof=1).sum(-1)
-    return np.clip((mean * (1 - mean)).sum(-1) / np.maximum(spread, 1 / MOST_EVIDENCE) - 1, 0, MOST_EVIDENCE)
+    # members that agree are evidence however sure they are: also where both numbers are next to nothing
+    differ = spread > doubt / MOST_EVIDENCE
+    ratio = np.divide(doubt, spread, out=np.full_like(doubt, np.inf), where=differ)
+    return np.clip(ratio - 1, 0, MOST_EVIDENCE)
 
 
 def dirichlet_mean(probabilities: Float[Array, "members items classes"], prior: float) -> Float[Array, "items classes"]:

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from trimtab.errors import FitError
 from trimtab.types import ModelSpec, Truth
 
 STREAM = 0xF5E7
@@ -22,13 +23,22 @@ STREAM = 0xF5E7
 
 
 def chosen_examples(classes: Sequence[int], shots: int, generator: np.random.Generator) -> list[int]:
-    """Return the positions of `shots` examples, the classes as evenly as they divide, in random order."""
+    """Return the positions of `shots` examples, the classes as evenly as they divide, in random order.
+
+    Raises FitError where a class has too few items for its share.
+    """
     kinds = generator.permutation(np.unique(classes))
     order = generator.permutation(len(classes))
-    wanted = [int(kinds[i % len(kinds)]) for i in range(shots)]
     found: list[int] = []
-    for kind in wanted:
-        found.append(next(int(one) for one in order if classes[one] == kind and int(one) not in found))
+    for place, kind in enumerate(kinds.tolist()):
+        share = len(range(place, shots, len(kinds)))
+        of_kind = [int(one) for one in order if classes[one] == kind]
+        if len(of_kind) < share:
+            raise FitError(
+                f"{shots} examples, evenly over {len(kinds)} classes, need {share} items labelled as class {kind}, "
+                f"and there are {len(of_kind)}; set fewer `shots`"
+            )
+        found += of_kind[:share]
     return [found[i] for i in generator.permutation(shots)]
 
 
