@@ -9,7 +9,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from trimtab.experiment import Experiment, parse
 from trimtab.plan import plan
 from trimtab.stages.stage import Stage
 from trimtab.store import Store
+from trimtab.tasks.file import File
+from trimtab.types import Items
 
 PROBE = {"kind": "probe", "strengths": [0.1, 1.0], "folds": 2, "steps": 30, "max_steps": 200}
 TUNE = {"kind": "tune", "rank": 2, "epochs": 1, "batch_size": 14, "micro_batch_size": 14, "save_every": 1}
@@ -69,13 +71,63 @@ def fault_experiment(folder: Path, **changes: Any) -> Experiment:
     return parse(values | changes, Path())
 
 
+@dataclass(frozen=True)
+class RatedReviews(File):
+    """Reviews with three ratings each, which are right two times out of three."""
+
+    def read(self) -> Items:
+        """Return the items with ratings that gold was not made of."""
+        items = super().read()
+        held = tuple((2.0 * y - 1, 2.0 * y - 1, 1.0 - 2 * y) for y in items.gold.tolist())
+        return replace(items, held_ratings=held)
+
+
+def every_supervisor(folder: Path, fit: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return every supervisor that is no single trained model, with small settings."""
+    weak = {"model": str(folder / "weak"), "fit": fit, "precision": "fp32"}
+    asked = {"model": str(folder / "strong"), "precision": "fp32"}
+    return [
+        {"mean_ensemble": {"members": [weak, {**weak, "layer": 0}]}},
+        {"dirichlet_ensemble": {"members": [weak, {**weak, "layer": 0}]}},
+        {"bagging": {"model": weak, "rounds": 2}},
+        {"adaboost": {"model": weak, "rounds": 2}},
+        {"human_ratings": {"crowd": 1}},
+        {"annotator": {}},
+        {"prompted": {"model": asked, "shots": 2}},
+        {"ccs": {"model": asked, "starts": 2}},
+        {"icm": {"model": asked}},
+    ]
+
+
+def rated(experiment: Experiment) -> Experiment:
+    """Return an experiment whose reviews have ratings."""
+    task = experiment.task
+    return replace(experiment, task=RatedReviews(**{one.name: getattr(task, one.name) for one in fields(task)}))
+
+
+def _all_else(folder: Path) -> tuple[Stage, ...]:
+    """Return the stages of the supervisors that are no single model, of steps with evidence, and of schedules."""
+    methods = [
+        {"name": "smooth", "labels": [{"graph_smoothing": {"neighbours": 3}}], "objective": "naive"},
+        {"schedule": {"strong_to_strong": {"rounds": 1, "folds": 2}}},
+        {"schedule": {"early_stopping": {"lengths": [5, 20], "folds": 4}}},
+        {"schedule": {"generative": {}}},
+    ]
+    strong = [{"model": str(folder / "strong"), "fit": PROBE, "precision": "fp32"}]
+    told = fault_experiment(folder, methods=methods, strong=strong, controls=False)
+    weak = every_supervisor(folder, PROBE)
+    supervised = rated(fault_experiment(folder, weak=weak, methods=["naive"], strong=strong, controls=False))
+    return (*plan(told).stages, *plan(supervised).stages)
+
+
 def stages_of(folder: Path) -> tuple[Stage, ...]:
-    """Return the study's stages, the one that runs the lower layers of a student that tunes its top layer only, and
-    those of a study that streams its data."""
+    """Return every kind of stage: those of other supervisors, steps and schedules, the study's own, the one that runs
+    the lower layers of a student that tunes its top layer only, and those of a study that streams its data."""
     stages = plan(fault_experiment(folder)).stages
     tune = TUNE | {"layers": {"top": 1}}
     topmost = plan(fault_experiment(folder, strong=[{"model": str(folder / "strong"), "fit": tune}])).stages
-    return (*stages[:-1], *(one for one in topmost if one.kind == "prefix"), stages[-1], *_streamed(folder))
+    prefix = (one for one in topmost if one.kind == "prefix")
+    return (*_all_else(folder), *stages[:-1], *prefix, stages[-1], *_streamed(folder))
 
 
 def _streamed(folder: Path) -> tuple[Stage, ...]:
@@ -118,15 +170,19 @@ def import_for_any() -> None:
     """Import now what stages without a model import, so that forked children need not."""
     import pandas
     import pyarrow.parquet
+    import scipy.optimize
+    import scipy.sparse.csgraph
+    import sklearn.neural_network
 
     import trimtab.commands
     import trimtab.comparison.envelope
+    import trimtab.fit.select
     import trimtab.stages.tables
     import trimtab.supervise.flipped_truth
     import trimtab.supervise.gold
     import trimtab.tasks.streamed.roles
 
-    assert all((pandas, pyarrow.parquet, trimtab))
+    assert all((pandas, pyarrow.parquet, scipy.optimize, scipy.sparse.csgraph, sklearn, trimtab))
 
 
 def import_for_models() -> None:

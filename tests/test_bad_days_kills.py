@@ -16,10 +16,13 @@ STREAMED = ("StreamedData", "StreamedSplit", "StreamedLabelGold", "StreamedLabel
             "StreamedLabelFlipped", "StreamedCompare")  # fmt: skip
 STREAMED_WITH_MODEL = ("StreamedEmbed", "StreamedSelect", "StreamedTrainProbe", "StreamedPredictProbe",
                        "StreamedPredictZeroShot")  # fmt: skip
+BY_OTHERS = ("PredictRatings", "PredictAnnotator", "PredictEnsemble", "PredictSelected", "PredictConsistent",
+             "PredictCoherent", "PredictBest", "LabelResampled", "LabelBoosted", "LabelInformed", "LabelWithout",
+             "LabelCrossFitted")  # fmt: skip
 LANES = {
-    (*WITHOUT_MODEL, *STREAMED): False,
-    (*WITH_MODEL, *STREAMED_WITH_MODEL): True,
-    ("TrainTune",): True,
+    (*WITHOUT_MODEL, *STREAMED, *BY_OTHERS): False,
+    (*WITH_MODEL, *STREAMED_WITH_MODEL, "EmbedAnswered", "PredictPrompted"): True,
+    ("TrainTune", "TrainGenerative"): True,
 }
 """What is killed side by side, and whether it needs the packages that load models."""
 NAMES = [name for lane in LANES for name in lane]

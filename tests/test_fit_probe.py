@@ -15,10 +15,12 @@ from sklearn.preprocessing import StandardScaler
 
 from trimtab.errors import FitError
 from trimtab.fit.bulk import Problem
-from trimtab.fit.probe import Fitted, fit_probe, fit_probes
+from trimtab.fit.probe import Fitted, Head, fit_probe, fit_probes
 from trimtab.fit.probe_settings import Probe
 from trimtab.objectives.confidence import Confidence
 from trimtab.objectives.naive import Naive
+from trimtab.stages.predict import read_head
+from trimtab.stages.train import fit_facts
 
 EXACT = Probe(tolerance=1e-9, max_steps=50_000)
 
@@ -308,3 +310,23 @@ def test_broken_activations_are_refused(bad):
 def test_bad_settings_are_refused(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         Probe(**settings)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_head_that_was_written_and_read_says_the_same(classes, tmp_path):
+    """safetensors writes the memory behind an array and knows of no strides: a view would come back as other numbers."""
+    generator = np.random.default_rng(classes)
+    x = generator.normal(size=(60, 5)) + 1
+    q = generator.dirichlet(np.ones(classes) * [1, 3, 2][:classes], 60)
+    fitted = fit_probe(x, q, np.ones(60), Naive(), 0.1, Probe())
+    assert np.abs(fitted.head.bias).min() > 0.01
+    fit_facts(tmp_path, fitted, {"strength": 0.1, "at_edge": False, "candidates": []}, 60)
+    read = read_head(tmp_path)
+    for name in ("weight", "bias", "mean", "scale"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(fitted.head, name))
+    np.testing.assert_allclose(read.bias.sum(), 0, atol=1e-9)
+
+
+def test_a_head_of_views_is_refused():
+    with pytest.raises(ValueError, match=r"Head.bias is a view with strides"):
+        Head(np.ones((3, 2)), np.ones((2, 2))[:, 0], np.zeros(3), np.ones(3))

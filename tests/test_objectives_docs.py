@@ -13,12 +13,15 @@ from trimtab.experiment import parse
 from trimtab.fit.probe import fit_probe
 from trimtab.fit.probe_settings import Probe
 from trimtab.objectives import OBJECTIVES
+from trimtab.schedules import SCHEDULES
 from trimtab.supervise import LABEL_STEPS
+from trimtab.supervisors import SUPERVISORS
 from trimtab.yaml_file import parse_yaml
 
 DOCS = Path(__file__).parent.parent / "docs"
 NEW_METHOD = DOCS / "adding-a-method.md"
-NAMES = [*OBJECTIVES, *LABEL_STEPS]
+TABLES = OBJECTIVES | LABEL_STEPS | SUPERVISORS | SCHEDULES
+NAMES = list(TABLES)
 PAGES = [*(DOCS / "methods" / f"{name}.md" for name in NAMES), NEW_METHOD]
 SECTIONS = ("Formula", "In an experiment file", "In Python", "What is logged", "Deviations", "Results")
 
@@ -33,9 +36,14 @@ def own_files(page: Path, folder: Path) -> None:
         (folder / name).write_text(text)
 
 
-def methods_of(text: str, folder: Path):
+def experiment_of(text: str, folder: Path):
+    """Read an experiment of which a page states some keys."""
     values = {"name": "x", "task": {"kind": "synthetic"}, "weak": "w", "strong": "s", **parse_yaml(text)}
-    return parse(values, folder).methods
+    return parse(values, folder)
+
+
+def methods_of(text: str, folder: Path):
+    return experiment_of(text, folder).methods
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -55,12 +63,26 @@ def test_experiments_are_read(page, tmp_path):
         assert methods_of(text, tmp_path)
 
 
+@pytest.mark.parametrize("name", SUPERVISORS)
+def test_the_page_of_a_supervisor_uses_it(name, tmp_path):
+    cls = SUPERVISORS[name].rpartition(":")[2]
+    found = [experiment_of(text, tmp_path).weak for text in blocks(DOCS / "methods" / f"{name}.md", "yaml")]
+    assert cls in {type(one).__name__ for weak in found for one in weak}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_the_page_of_a_schedule_uses_it(name, tmp_path):
+    cls = SCHEDULES[name].rpartition(":")[2]
+    found = [methods_of(text, tmp_path) for text in blocks(DOCS / "methods" / f"{name}.md", "yaml")]
+    assert cls in {type(one.schedule).__name__ for methods in found for one in methods}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_method_has_a_whole_page(name):
     text = (DOCS / "methods" / f"{name}.md").read_text("utf-8")
     assert all(f"\n## {section}\n" in text for section in SECTIONS)
     assert "https://" in text
-    module, _, cls = (OBJECTIVES | LABEL_STEPS)[name].partition(":")
+    module, _, cls = TABLES[name].partition(":")
     assert f"{module.replace('.', '/')}.py" in text
     for setting in settings_table(vars(__import__(module, fromlist=[cls]))[cls]):
         assert f"`{setting['name']}`" in text

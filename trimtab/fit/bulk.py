@@ -139,7 +139,8 @@ def _solution(design: Design, run: Run, ended: Ended | Exception) -> Solution | 
         name = type(run.objective).__name__
         return FitError(f"{name}: the loss became {loss} at strength {run.strength}; use a larger strength")
     weight = np.stack([design.slopes(one) for one in ended.parameters], 1)
-    bias = ended.parameters[:, design.directions].numpy()
+    # a column of its own: what is saved later is the memory behind an array, whatever its strides say
+    bias = ended.parameters[:, design.directions].contiguous().numpy()
     return Solution(weight, bias, design.mean, design.scale, loss, ended.steps, ended.converged)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -32,6 +32,11 @@ class Head:
     bias: Float[Array, "classes"]
     mean: Float[Array, "hidden"]
     scale: Float[Array, "hidden"]
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name).flags.c_contiguous:
+                raise ValueError(f"Head.{field.name} is a view with strides, which safetensors would write wrongly")
 
     def probabilities(self, activations: Float[Array, "items hidden"]) -> Float[Array, "items classes"]:
         """Return the softmax of the head's logits."""

@@ -72,7 +72,7 @@ def fit_streamed(
         name = type(objective).__name__
         raise FitError(f"{name}: the loss became {loss} at strength {strength}; use a larger strength")
     weight = (moments.basis @ steps.ended[:, :-1].T).numpy()
-    head = Head(weight, steps.ended[:, -1].numpy(), moments.mean.numpy(), moments.scale.numpy())
+    head = Head(weight, steps.ended[:, -1].contiguous().numpy(), moments.mean.numpy(), moments.scale.numpy())
     return Fitted(head, loss, steps.taken, steps.converged or objective.scheduled)
 
 
