@@ -6,9 +6,9 @@ Plain is transformers' Trainer per run as one writes it by hand (bench/plain.py)
 ceiling, with dynamic padding in random order, the frozen lower layers run every time, nothing shared between runs. It
 is given the weak labels for nothing. Its 16 runs differ in length only by the items they keep: one of each length is
 run and counts for all of them, unless `--every` is given. Ours is the whole study from an empty store: data, weak
-supervisor, labels, hidden states, fits, predictions. Same precision (fp32), threads, settings and items per step. Value: plain / ours,
-the median of three pairs in turn, and the same for full tuning. The accuracies of the students must agree: the
-interval (95 %, over test items) of the paired difference lies inside 2 points.
+supervisor, labels, hidden states, fits, predictions. Same precision (fp32), threads, settings and items per step.
+Value: plain / ours, the median of three pairs in turn, and the same for full tuning. The accuracies of the students
+must agree: the interval (95 %, over test items) of the paired difference lies inside 2 points.
 
 The factors are measured on one student: training and prediction sorted by length alone, then with the hidden states.
 """

@@ -314,7 +314,7 @@ def test_bad_settings_are_refused(settings):
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_a_head_that_was_written_and_read_says_the_same(classes, tmp_path):
-    """safetensors writes the memory behind an array and knows of no strides: a view would come back as other numbers."""
+    """safetensors writes the memory behind an array and knows of no strides: a view comes back as other numbers."""
     generator = np.random.default_rng(classes)
     x = generator.normal(size=(60, 5)) + 1
     q = generator.dirichlet(np.ones(classes) * [1, 3, 2][:classes], 60)

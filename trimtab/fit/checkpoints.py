@@ -5,19 +5,20 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from trimtab.fit.objective_trainer import BUFFER
-
 _MADE_FROM = "made_from.txt"
 
 
-def last_checkpoint(work: Path, made_from: str) -> Path | None:
-    """Return the last complete checkpoint of this very fit; anything else in `work` is removed."""
+def last_checkpoint(work: Path, made_from: str, last_file: str) -> Path | None:
+    """Return the last complete checkpoint of this very fit; any other one in `work` is removed.
+
+    `last_file` is what the fit writes into a checkpoint after everything else.
+    """
     work.mkdir(parents=True, exist_ok=True)
     note = work / _MADE_FROM
     same = note.is_file() and note.read_text(encoding="utf-8") == made_from
     complete: dict[int, Path] = {}
     for folder in work.glob("checkpoint-*"):
-        if same and (folder / BUFFER).is_file():
+        if same and (folder / last_file).is_file():
             complete[int(folder.name.rpartition("-")[2])] = folder
         else:
             shutil.rmtree(folder)

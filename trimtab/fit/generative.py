@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from trimtab.errors import ModelError
+from trimtab.fit.checkpoints import last_checkpoint
 from trimtab.models.load import is_causal, load_config, load_tokenizer, load_weights, padding_id
 from trimtab.models.precision import device_class
 from trimtab.models.quiet import quiet
-from trimtab.models.source import locate
+from trimtab.models.shards import fingerprint_of
+from trimtab.models.source import fingerprint, locate
 from trimtab.types import ModelSpec, Progress
 
 SAVE_EVERY = 50
+"""Optimiser steps between checkpoints."""
+COMPLETE = "complete"
+"""What is written into a checkpoint after everything else."""
 
 
 class Reading(Protocol):
@@ -44,7 +49,6 @@ def read_texts(
         TrainingArguments,
     )
     from transformers.trainer_callback import PrinterCallback
-    from transformers.trainer_utils import get_last_checkpoint
 
     source = locate(spec)
     config = load_config(source, spec.trust_remote_code)
@@ -59,7 +63,12 @@ def read_texts(
 
     class Watcher(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step == state.max_steps:
+                control.should_save = False  # the result itself is written next
             progress(state.global_step, state.max_steps)
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            (work / f"checkpoint-{state.global_step}" / COMPLETE).touch()
 
     arguments = TrainingArguments(
         output_dir=str(work), num_train_epochs=reading.epochs, learning_rate=reading.learning_rate,
@@ -74,9 +83,10 @@ def read_texts(
         data_collator=DataCollatorForLanguageModeling(tokenizer, mlm=False), callbacks=[Watcher()],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
-    work.mkdir(parents=True, exist_ok=True)
+    made_from = fingerprint_of(fingerprint(spec), encoded, reading.epochs, reading.learning_rate, reading.batch_size)
+    checkpoint = last_checkpoint(work, made_from, COMPLETE)
     with quiet():
-        done = trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)))
+        done = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         vars(model.config).pop("quantization_config", None)  # of a GGUF file, whose weights are whole numbers no more
         model.save_pretrained(out)
         tokenizer.save_pretrained(out)

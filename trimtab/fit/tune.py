@@ -77,7 +77,7 @@ def tune(tuning: Tuning, work: Path, out: Path, progress: Progress = silent) -> 
     arguments = training_arguments(settings, len(kept), seed, work)
     buffer = PredictionBuffer(lesson.labels, settings.buffer)
     with arguments.main_process_first(local=False):
-        checkpoint = last_checkpoint(work, _made_from(tuning, lesson, inputs, arguments.world_size))
+        checkpoint = last_checkpoint(work, _made_from(tuning, lesson, inputs, arguments.world_size), BUFFER)
     if checkpoint is not None:
         buffer.load(checkpoint / BUFFER)
     trainer = _trainer(student, arguments, lesson, inputs, buffer)
