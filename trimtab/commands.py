@@ -167,6 +167,19 @@ def compare(
 
 
 @app.command()
+def rank(
+    runs: Annotated[list[str], typer.Argument(help="Run folders, results.json files or names under runs/.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Rank the methods that several runs have in common, and take the mean over runs and pairs of models."""
+    from trimtab.report.ranks import mean_ranks, ranks_table
+    from trimtab.results import Results
+
+    found = mean_ranks([dict(Results.read(one).data) for one in runs])
+    _print_json(found) if as_json else print(ranks_table(found))
+
+
+@app.command()
 def report(
     name: Annotated[str, typer.Argument(help="Run folder, results.json or name under runs/.", show_default=False)],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="HTML file to write.")] = None,

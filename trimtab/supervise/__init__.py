@@ -17,5 +17,6 @@ LABEL_STEPS: dict[str, str] = {
     "graph_smoothing": "trimtab.supervise.graph_smoothing:GraphSmoothing",
     "topofilter": "trimtab.supervise.topofilter:TopoFilter",
     "overlap_density": "trimtab.supervise.overlap_density:OverlapDensity",
+    "co_supervision": "trimtab.supervise.co_supervision:CoSupervision",
     "ground_truth": "trimtab.supervise.ground_truth:GroundTruth",
 }
