@@ -19,8 +19,10 @@ BLOCK = re.compile(r"(<!-- methods -->\n).*?(<!-- /methods -->)", re.DOTALL)
 def methods_table() -> str:
     """Return the methods and label steps as a Markdown table."""
     lines = ["| name | kind | formula | paper | truth | file |", "|---|---|---|---|---|---|"]
-    for entry in catalogue():
-        if entry["kind"] == "objective" and any(e["name"] == entry["name"] for e in catalogue() if e is not entry):
+    entries = catalogue()
+    methods = {entry["name"] for entry in entries if entry["kind"] == "method"}
+    for entry in entries:
+        if entry["kind"] == "objective" and entry["name"] in methods:
             continue  # the method of the same name says it all
         formula = entry["formula"].splitlines()[0].split("  ")[0].rstrip(" ,").replace("|", "\\|")
         paper = re.sub(r"(.*?)\s+(https?://\S+)$", r"[\1](\2)", entry["paper"])

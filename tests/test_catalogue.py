@@ -11,16 +11,26 @@ from trimtab.components import find, known
 from trimtab.errors import UsageError
 from trimtab.methods import METHODS
 from trimtab.objectives import OBJECTIVES
+from trimtab.schedules import SCHEDULES
 from trimtab.supervise import LABEL_STEPS
+from trimtab.supervisors import SUPERVISORS
 
 ENTRIES = catalogue()
+KINDS = {
+    "method": METHODS,
+    "objective": OBJECTIVES,
+    "label step": LABEL_STEPS,
+    "supervisor": SUPERVISORS,
+    "schedule": SCHEDULES,
+}
 each_entry = pytest.mark.parametrize("entry", ENTRIES, ids=[f"{e['kind']}-{e['name']}" for e in ENTRIES])
 
 
 def test_lists_every_component_once():
     found = [(entry["kind"], entry["name"]) for entry in ENTRIES]
     assert len(set(found)) == len(found)
-    for kind, names in (("method", METHODS), ("objective", OBJECTIVES), ("label step", LABEL_STEPS)):
+    assert {kind for kind, _ in found} == set(KINDS)
+    for kind, names in KINDS.items():
         assert {name for one, name in found if one == kind} >= set(names)
 
 
@@ -49,6 +59,7 @@ def test_one_line_each_in_the_short_text():
     lines = catalogue_text(ENTRIES, detailed=False).splitlines()
     assert len(lines) == len(ENTRIES)
     assert all(entry["name"] in line for entry, line in zip(ENTRIES, lines, strict=True))
+    assert len({line.index(" truth: ") for line in lines}) == 1  # a column, however long the names are
 
 
 def test_the_confidence_entry():
@@ -65,8 +76,32 @@ def test_the_confidence_entry():
     ]
 
 
+def test_a_supervisor_without_defaults_is_described_and_not_made():
+    (entry,) = catalogue("dirichlet_ensemble")
+    assert (entry["kind"], entry["truth"]) == ("supervisor", "none")
+    assert entry["file"] == "trimtab/supervisors/dirichlet_ensemble.py"
+    assert [(s["name"], s["required"], s["default"]) for s in entry["settings"]] == [
+        ("members", True, None),
+        ("prior", False, 2.0),
+    ]
+    assert "members (tuple[Learner, ...], required)" in catalogue_text([entry], detailed=True)
+
+
+def test_a_schedule_has_the_truth_of_its_defaults():
+    (entry,) = catalogue("early_stopping")
+    assert (entry["kind"], entry["truth"]) == ("schedule", "none")
+    assert {s["name"]: s["default"] for s in entry["settings"]}["oracle"] is False
+
+
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("confidense", "confidence"), ("naiv", "naive"), ("Confident", "confident")]
+    ("typed", "meant"),
+    [
+        ("confidense", "confidence"),
+        ("naiv", "naive"),
+        ("Confident", "confident"),
+        ("baging", "bagging"),
+        ("early_stoping", "early_stopping"),
+    ],
 )
 def test_a_slip_is_answered_with_the_nearest_name(typed, meant):
     with pytest.raises(UsageError, match=f'Did you mean "{meant}"'):
@@ -74,7 +109,8 @@ def test_a_slip_is_answered_with_the_nearest_name(typed, meant):
 
 
 def test_a_strange_name_is_answered_with_all_names():
-    with pytest.raises(UsageError, match=r"Known: adapt_conf, .*confidence, confident, .*naive, .*window"):
+    kinds = r"there is no method, objective, label step, supervisor or schedule"
+    with pytest.raises(UsageError, match=kinds + r".*Known: adaboost, .*chain, .*confident, .*naive, .*window"):
         catalogue("zzzzzz")
 
 
@@ -106,6 +142,7 @@ def test_first_indented_block_is_the_formula():
 
 def test_first_paragraph_with_an_address_is_the_paper():
     assert paper_of("A.\n\nB et al. 2020\nhttps://b.org/1 and more\n\nhttps://c.org") == "B et al. 2020 https://b.org/1"
+    assert paper_of("B  https://b.org/1;x?y=2; more") == "B  https://b.org/1;x?y=2"
     assert paper_of("no paper") == ""
 
 

@@ -22,7 +22,21 @@ from trimtab.tasks.splits import SplitSettings
 from trimtab.tasks.synthetic import Synthetic
 from trimtab.terminal import PlainLines
 
-COMMANDS = ["demo", "run", "plan", "compare", "report", "prune", "export", "ls", "show", "methods", "env", "assets"]
+COMMANDS = [
+    "demo",
+    "run",
+    "plan",
+    "compare",
+    "rank",
+    "report",
+    "prune",
+    "export",
+    "ls",
+    "show",
+    "methods",
+    "env",
+    "assets",
+]
 
 WATCHED = """
 import sys

@@ -212,8 +212,8 @@ def test_items_that_a_step_dropped_teach_no_link_and_are_relabelled(done: Done) 
         ("naive", ["w0", "s0"]),
         ("empty", ["w0", "s0"]),
         ("none", ["w0", "s0"]),
-        ("one", ["w0", "weak", "s0"]),
-        ("two", ["w0", "weak", "strong", "s0"]),
+        ("one", ["w0", "weak, layer 1", "s0"]),
+        ("two", ["w0", "weak, layer 1", "strong, layer 1", "s0"]),
         ("strong_to_strong", ["w0", "s0", "s0"]),
         ("again", ["w0", "s0", "s0", "s0"]),
         ("few", ["w0", "s0"]),
@@ -331,7 +331,7 @@ def planned(values: dict[str, Any], folder: Path) -> tuple[Experiment, Plan]:
 @pytest.mark.parametrize(
     ("schedule", "message"),
     [
-        ({"chains": {}}, r'methods\.1\.schedule: "chains" is not known\. Did you mean "chain"\?'),
+        ({"chains": {}}, r"methods\.1\.schedule: found 'chains', which is not known\. Did you mean \"chain\"\?"),
         ({"chain": {"fold": 2}}, r'methods\.1\.schedule\.chain\.fold: unknown key\. Did you mean "folds"'),
         ({"chain": {"folds": 1}}, r"methods\.1\.schedule\.chain: folds must be at least 2, found 1"),
         (

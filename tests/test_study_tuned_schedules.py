@@ -181,7 +181,8 @@ def test_head_then_body_needs_a_body(tmp_path: Path) -> None:
     [
         ({"early_stopping": {"lengths": [3, 1]}}, "lengths must be rising"),
         ({"early_stopping": {"folds": 1}}, "folds must be at least 2"),
-        ({"generative": {"epochs": 0}}, "epochs and batch_size must be at least 1"),
+        ({"generative": {"epochs": 0}}, "epochs must be at least 1"),
+        ({"generative": {"batch_size": 12}}, "batch_size must be a multiple of 8"),
         ({"generative": {"learning_rate": 0.0}}, "learning_rate must be above 0"),
         ({"early_stoping": {}}, 'Did you mean "early_stopping"'),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from trimtab.errors import FitError
 from trimtab.supervisors.icm import InternalCoherence, annealed, coherence, leave_one_out, ridge_answers
 from trimtab.types import ModelSpec
 
@@ -75,6 +76,12 @@ def test_the_class_balance_stays():
     first[:40] = 1
     found = annealed(leave_one_out(states, 1.0), first, 4.0, 2, np.random.default_rng(0))
     assert found.sum() == first.sum() != truth.sum()
+
+
+def test_one_class_only_is_no_beginning():
+    states, _ = planted(1.0)
+    with pytest.raises(FitError, match="gives all items the same answer"):
+        annealed(leave_one_out(states, 1.0), np.zeros(200, int), 4.0, 1, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("refused", [{"ridge": 0.0}, {"sharpness": -1.0}, {"sweeps": 0}])

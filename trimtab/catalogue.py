@@ -1,4 +1,4 @@
-"""What methods, objectives and label steps there are: read from their own docstrings, never written twice."""
+"""What there is to choose from: read from the components' own docstrings, never written twice."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ from trimtab.components import find, known
 from trimtab.errors import UsageError, did_you_mean
 from trimtab.methods import METHODS
 from trimtab.objectives import OBJECTIVES
+from trimtab.schedules import SCHEDULES
 from trimtab.supervise import LABEL_STEPS
+from trimtab.supervisors import SUPERVISORS
 from trimtab.types import most_truth
 
 _GROUPS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "objective": ("trimtab.objectives", OBJECTIVES),
     "label step": ("trimtab.label_steps", LABEL_STEPS),
+    "supervisor": ("trimtab.supervisors", SUPERVISORS),
+    "schedule": ("trimtab.schedules", SCHEDULES),
 }
+_KINDS = ("method", *_GROUPS)
 
 
 def catalogue(name: str | None = None) -> list[dict[str, Any]]:
@@ -36,7 +41,8 @@ def catalogue(name: str | None = None) -> list[dict[str, Any]]:
     chosen = [entry for entry in entries if entry["name"] == name]
     if not chosen:
         names = {entry["name"] for entry in entries}
-        raise UsageError(f'there is no method, objective or label step "{name}".{did_you_mean(name, names)}')
+        kinds = f"{', '.join(_KINDS[:-1])} or {_KINDS[-1]}"
+        raise UsageError(f'there is no {kinds} "{name}".{did_you_mean(name, names)}')
     return chosen
 
 
@@ -94,7 +100,7 @@ def paper_of(text: str) -> str:
     'Burns et al. 2023  https://arxiv.org/abs/2312.09390'
     """
     for paragraph in text.split("\n\n"):
-        found = re.match(r"(?s)(.*?https?://\S+)", paragraph.strip())
+        found = re.match(r"(?s)(.*?https?://\S*[^\s;,])", paragraph.strip())
         if found:
             return " ".join(found.group(1).split("\n")).strip()
     return ""
@@ -133,7 +139,8 @@ def _field_docstrings(cls: type) -> dict[str, str]:
 def catalogue_text(entries: list[dict[str, Any]], detailed: bool) -> str:
     """Return the entries as text: one line each, or everything about each."""
     if not detailed:
-        rows = [f"{e['kind']:11} {e['name']:16} truth: {e['truth']:11} {e['summary']}" for e in entries]
+        width = max((len(e["name"]) for e in entries), default=0)
+        rows = [f"{e['kind']:11} {e['name']:{width}} truth: {e['truth']:11} {e['summary']}" for e in entries]
         return "\n".join(rows)
     return "\n\n".join(_entry_text(entry) for entry in entries)
 

@@ -278,7 +278,7 @@ def methods(
     name: Annotated[str | None, typer.Argument(help="Only this method, with its settings.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List methods, objectives and label steps. With formula, paper, truth level and settings."""
+    """List methods, objectives, label steps, supervisors and schedules. With formula, paper, truth and settings."""
     from trimtab.catalogue import catalogue, catalogue_text
 
     entries = catalogue(name)

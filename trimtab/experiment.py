@@ -195,7 +195,8 @@ def _nested(cls: type, settings: Mapping[str, Any], path: str, folder: Path) -> 
     made: dict[str, Any] = {}
     for key, value in settings.items():
         if hints.get(key) == tuple[Learner, ...]:
-            made[key] = _learners(value, f"{path}.{key}", folder)
+            # how many are needed, the settings themselves say
+            made[key] = () if value == [] else _learners(value, f"{path}.{key}", folder)
         elif hints.get(key) is Learner:
             made[key] = _learner(value, f"{path}.{key}", folder)
         elif hints.get(key) is ModelSpec:
@@ -284,6 +285,7 @@ def _objective(value: Any, path: str, folder: Path) -> Objective:
 
 def _schedule(value: Any, path: str, folder: Path) -> Schedule:
     name, settings = _named(value, path)
+    one_of(name, SCHEDULES, path)  # a schedule is stages of the plan, which other packages cannot add to
     return _nested(_component(name, "trimtab.schedules", SCHEDULES, folder, path), settings, f"{path}.{name}", folder)
 
 

@@ -15,6 +15,8 @@ from trimtab.models.shards import fingerprint_of
 from trimtab.models.source import fingerprint, locate
 from trimtab.types import ModelSpec, Progress
 
+TOGETHER = 8
+"""Texts that go through the model at once."""
 SAVE_EVERY = 50
 """Optimiser steps between checkpoints."""
 COMPLETE = "complete"
@@ -72,11 +74,10 @@ def read_texts(
 
     arguments = TrainingArguments(
         output_dir=str(work), num_train_epochs=reading.epochs, learning_rate=reading.learning_rate,
-        per_device_train_batch_size=min(8, reading.batch_size),
-        gradient_accumulation_steps=max(1, reading.batch_size // 8), lr_scheduler_type="linear", weight_decay=0.0,
-        save_strategy="steps", save_steps=SAVE_EVERY, save_total_limit=2, report_to="none", disable_tqdm=True,
-        logging_strategy="no", dataloader_pin_memory=False, use_cpu=device_class() == "cpu", seed=0, data_seed=0,
-        train_sampling_strategy="group_by_length",
+        per_device_train_batch_size=TOGETHER, gradient_accumulation_steps=reading.batch_size // TOGETHER,
+        lr_scheduler_type="linear", weight_decay=0.0, save_strategy="steps", save_steps=SAVE_EVERY, save_total_limit=2,
+        report_to="none", disable_tqdm=True, logging_strategy="no", dataloader_pin_memory=False,
+        use_cpu=device_class() == "cpu", seed=0, data_seed=0, train_sampling_strategy="group_by_length",
     )  # fmt: skip
     trainer = Trainer(
         model=model, args=arguments, train_dataset=told,  # pyright: ignore[reportArgumentType]

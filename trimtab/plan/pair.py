@@ -42,7 +42,7 @@ class Pair:
     def method(self, method: Method) -> Row:
         """The row of a method: the student learns from the weak labels."""
         found = [taught(seed, self.weak, self.strong, method) for seed in self.seeds]
-        chain = chain_of(method, self.strong_key, lambda one: one.spec.model)
+        chain = chain_of(method, self.strong_key)
         truth = most_truth([method.truth, self.weak.truth if not isinstance(self.weak, Learner) else "none"])
         return self._row(
             method.name, truth, None, [one.fitted for one in found], [one.told for one in found], chain, method.schedule

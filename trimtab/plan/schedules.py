@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from trimtab.errors import ExperimentError
@@ -28,7 +27,10 @@ from trimtab.stages.generative import TrainGenerative
 from trimtab.stages.stage import Stage
 from trimtab.stages.stopping import PredictBest
 from trimtab.stages.supervisors import PredictPrompted
-from trimtab.types import Objective
+from trimtab.types import ModelSpec, Objective
+
+MOST_EPOCHS = 100
+"""More are taken for the steps of a probe."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,11 @@ def _of_length(student: Learner, length: int) -> Learner:
     fit = student.fit
     if isinstance(fit, Probe):  # a schedule has two steps at the least
         return replace(student, fit=replace(fit, steps=max(2, length), max_steps=length))
+    if length > MOST_EPOCHS:
+        raise ExperimentError(
+            f"methods: early_stopping of {student.spec.model} has the length {length}, and lengths of a tuned model "
+            f"are epochs: wanted at most {MOST_EPOCHS}, for example [1, 2, 3]"
+        )
     return replace(student, fit=replace(fit, epochs=length))
 
 
@@ -130,8 +137,12 @@ def _links(schedule: object, student: Learner) -> tuple[tuple[Learner, ...], int
     return (), 0
 
 
-def chain_of(method: Method, student: str, name: Callable[[Learner], str]) -> tuple[str, ...]:
+def chain_of(method: Method, student: str) -> tuple[str, ...]:
     """Return what the models between supervisor and student are called."""
     if isinstance(method.schedule, StrongToStrong):
         return (student,) * method.schedule.rounds
-    return tuple(name(one) for one in method.schedule.through) if isinstance(method.schedule, Chain) else ()
+    return tuple(_called(one.spec) for one in method.schedule.through) if isinstance(method.schedule, Chain) else ()
+
+
+def _called(spec: ModelSpec) -> str:
+    return spec.model if spec.layer is None else f"{spec.model}, layer {spec.layer}"

@@ -15,6 +15,8 @@ from trimtab.plan.register import Register
 from trimtab.plan.seed import Seed
 from trimtab.stages.compare import Compare, Row
 from trimtab.stages.stage import Stage, order
+from trimtab.supervisors.annotator import Annotator
+from trimtab.supervisors.human_ratings import HumanRatings
 from trimtab.tasks.streamed.batch import StreamedTask
 
 
@@ -79,7 +81,9 @@ def _described(supervisor: Supervisor) -> tuple[str, str]:
         return supervisor.spec.model, supervisor.fit.kind
     models = [one.spec.model for one in learners_of(supervisor)]
     models += [supervisor.model.model] if isinstance(supervisor, Asked) else []
-    return " + ".join(dict.fromkeys(models)) or "people", supervisor.name
+    if isinstance(supervisor, HumanRatings | Annotator):
+        return "people" if isinstance(supervisor, HumanRatings) else "made-up annotator", supervisor.name
+    return " + ".join(dict.fromkeys(models)), supervisor.name
 
 
 def _check_models(experiment: Experiment) -> None:

@@ -42,7 +42,9 @@ def mean_ranks(runs: Sequence[Results]) -> dict[str, Any]:
     Only methods that every pair of every run has are ranked. Raises UsageError where there are fewer than two.
     """
     metric = str((runs[0].get("rows") or [{}])[0].get("metric"))
-    tables = [table | {"run": str(place)} for place, run in enumerate(runs) for table in _pairs(run, metric)]
+    tables: list[dict[str, Any]] = []
+    for place, run in enumerate(runs):
+        tables += [table | {"run": str(place)} for table in _pairs(run, metric)]
     shared = [name for name in (tables[0]["scores"] if tables else ()) if all(name in one["scores"] for one in tables)]
     if len(shared) < 2:
         raise UsageError(
@@ -64,8 +66,8 @@ def mean_ranks(runs: Sequence[Results]) -> dict[str, Any]:
 def ranks_table(found: dict[str, Any]) -> str:
     """Return mean ranks as aligned text."""
     columns = [printable(one) for one in found["pairs"]]
-    head = ("method", "mean rank", *(f"({i + 1})" for i in range(len(columns))))
-    body = [head]
+    head: tuple[str, ...] = ("method", "mean rank", *(f"({i + 1})" for i in range(len(columns))))
+    body: list[tuple[str, ...]] = [head]
     for row in found["rows"]:
         span = "" if row["low"] is None else f" [{decimal(row['low'], 1)}, {decimal(row['high'], 1)}]"
         ranks = (decimal(one, 1) for one in row["ranks"])

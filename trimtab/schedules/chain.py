@@ -1,6 +1,6 @@
 """Bootstrapping: models between the weak one and the strong one hand the labels on.
 
-    q^(0) = weak labels,    q^(k)_i = M_k trained on q^(k-1) without i's fold, asked about x_i
+    q^(k)_i = M_k trained on q^(k-1) without i's fold, asked about x_i;    q^(0) = weak labels
     student: trained on q^(n)
 
 Burns et al. 2023, section 4.1  https://arxiv.org/abs/2312.09390

@@ -26,14 +26,16 @@ class Generative:
     learning_rate: float = 2e-5
     """Peak learning rate of AdamW, above 0, falling to 0 in a line; our choice for full tuning."""
     batch_size: int = 32
-    """Texts of an optimiser step, at least 1."""
+    """Texts of an optimiser step, a multiple of 8 (so many go through the model at once)."""
 
     truth: ClassVar[Truth] = "none"
     name: ClassVar[str] = "generative"
     own_ceiling: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1:
-            raise ValueError(f"epochs and batch_size must be at least 1, found {self.epochs} and {self.batch_size}")
+        if self.epochs < 1:
+            raise ValueError(f"epochs must be at least 1, found {self.epochs}")
+        if self.batch_size < 8 or self.batch_size % 8:
+            raise ValueError(f"batch_size must be a multiple of 8, found {self.batch_size}")
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be above 0, found {self.learning_rate}")

@@ -1,6 +1,6 @@
 """Strong to strong: the student relabels its own training items, and a fresh student learns from that.
 
-    q^(0) = weak labels,    q^(k)_i = student trained on q^(k-1) without i's fold, asked about x_i,    k = 1 .. rounds
+    q^(k)_i = student trained on q^(k-1) without i's fold, asked about x_i;    q^(0) = weak labels,    k = 1 .. rounds
 
 EleutherAI/w2s, `s2s_iters`  https://github.com/EleutherAI/w2s
 Differs from that code: relabelling is cross-fitted; there the student is asked about items that it was trained on.

@@ -34,13 +34,19 @@ class PredictBest(Stage):
         return f"best of {len(self.lengths)} lengths"
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
-        """Write `predictions.parquet`; ties go to the shorter fit."""
+        """Write `predictions.parquet`; ties go to the shorter fit.
+
+        Raises FitError where label steps have left nothing to hold out.
+        """
         import numpy as np
 
+        from trimtab.errors import FitError
         from trimtab.stages.tables import read_labels, read_predictions, rows_of, write_predictions
 
         told, learnt, judge = (read_labels(inputs[name]) for name in ("told", "learnt", "judge"))
         held = np.flatnonzero((told.weights > 0) & (learnt.weights == 0))
+        if not len(held):
+            raise FitError("early_stopping: label steps have dropped every held-out item; keep more of the labels")
         ids = [told.ids[i] for i in held]
         wanted = judge.probabilities[rows_of(judge.ids, ids)]
         found = [read_predictions(inputs[f"predictions.{i}"]) for i in range(len(self.lengths))]

@@ -1,7 +1,7 @@
 """Overlap density: prefer the items in which what the supervisor knows meets what only the student can use.
 
-    hard:     weak certainty below its change point          (the supervisor has nothing to go by)
-    score_i:  max over hard j of cos(f_i, f_j), for the others      f: the student's activations, centred
+    score_i = max over hard j of cos(f_i, f_j)      f: the student's activations, centred
+    hard:     weak certainty below its change point: the supervisor has nothing to go by
     keep the share with the highest scores; where there are fewer others than that, the surest hard ones as well
 
 A text that the supervisor labels well, and that looks to the student like those it cannot label, carries the weak

@@ -1,8 +1,8 @@
 """TopoFilter: keep the heart of each weak class in the student's activations.
 
-    i -> j  where j is among the k nearest of i and y(i) = y(j) = argmax q;   keep each class's largest strongly
-    connected component; then drop those with the largest |q_i - mean_{j in N(i)} q_j| until the share `contamination`
-    of all items is gone          N(i): the outlier_neighbours nearest among what is left
+    keep the largest strongly connected component of each class: i -> j where j is among the k nearest of i and both
+    have the same top class; then drop those with the largest |q_i - mean_{j in N(i)} q_j| until the share
+    `contamination` of all items is gone          N(i): the outlier_neighbours nearest among what is left
 
 A wrongly labelled text lies among those of another class, to which it has no edges.
 

@@ -1,7 +1,7 @@
 """Contrast-consistent search (CCS): find the direction along which a statement and its opposite exclude each other.
 
+    min over w, b of  mean_i (p+_i - (1 - p-_i))^2 + mean_i min(p+_i, p-_i)^2,      p = sigmoid(w'x + b)
     x+_i, x-_i: states after "prompt(text_i) class 1" and "... class 0", each with its own mean and scale removed
-    min over w, b of   mean_i (p+_i - (1 - p-_i))^2 + mean_i min(p+_i, p-_i)^2,      p = sigmoid(w'x + b)
     q_i1 = (p+_i + 1 - p-_i) / 2,    or its opposite: which of both is true is not found by this
 
 Burns et al. 2022, equations 1 to 3  https://arxiv.org/abs/2212.03827

@@ -1,10 +1,10 @@
 """Internal coherence maximisation (ICM): the labels that explain each other best, found without any truth.
 
-    U(y) = sum_i log P(y_i | x_i, y without i),          s = 2 y - 1, as many items of class 1 as at first
+    U(y) = sum_i log P(y_i | x_i, y without i),          s = 2 y - 1, half of the items of each class
     P(y_i | x_i, y without i) = sigmoid(g s_i f_-i(x_i)),    f_-i: ridge regression of s on the model's states without i
 
-by simulated annealing from the model's own answers to the prompt: an item that the others contradict changes its class,
-and another one is handed back for it.
+by simulated annealing from the model's own answers to the prompt, split at their median: an item that the others
+contradict changes its class, and another one is handed back for it.
 
 Wen et al. 2025  https://arxiv.org/abs/2506.10139
 Differs from the paper, whose own text was not at hand: P comes from a leave-one-out regression on the model's states
@@ -20,6 +20,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
+from trimtab.errors import FitError
 from trimtab.types import Array, ModelSpec, Truth
 
 STREAM = 0x1C4
@@ -75,9 +76,12 @@ def annealed(
 ) -> Int[Array, "items"]:
     """Return the labels with the highest utility that simulated annealing meets.
 
+    Raises FitError where all first labels are of one class: there is nothing to exchange.
     The temperature falls from HOT to COLD over `sweeps` proposals per item. Items are proposed in proportion to
     exp(- g s_i f_-i(x_i)), the odds that the others give against them.
     """
+    if first.min() == first.max():
+        raise FitError("icm: the model gives all items the same answer, so that there is no beginning to search from")
     signs = 2.0 * first - 1
     told, now = loo @ signs, coherence(signs, loo @ signs, sharpness)
     best, most = signs.copy(), now
