@@ -135,7 +135,8 @@ def _made_from(tuning: Tuning, lesson: Lesson, inputs: Inputs, world: int) -> st
     return fingerprint_of(
         asdict(spec), fingerprint(spec), resolved_precision(spec), tuning.settings.deciding(), tuning.seed,
         repr(lesson.objective), inputs.encoded.ids, inputs.states is not None, world,
-        lesson.labels.tolist(), lesson.weights.tolist(), tuning.head and [one.tolist() for one in vars(tuning.head).values()],
+        lesson.labels.tolist(), lesson.weights.tolist(),
+        tuning.head and [one.tolist() for one in vars(tuning.head).values()],
     )  # fmt: skip
 
 
