@@ -36,7 +36,7 @@ def soft(positive: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_chain_leaves_a_shortcut_behind(seed):
-    """Planted: half of the time the supervisor follows a shortcut, which the student sees and the model between does not.
+    """Planted: half of the time the supervisor follows a shortcut, which the student sees, the model between does not.
 
     Naive learns the shortcut with the rule; relabelled by a model that has no eyes for it, the labels hold the rule
     alone. Measured .222, .239 and .183 above naive; asserted .09.
