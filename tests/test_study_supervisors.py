@@ -385,3 +385,11 @@ def test_the_whole_crowd_does_not_depend_on_the_seed(people: Done, tmp_path: Pat
 def test_more_people_than_ratings_are_held_back(people: Done, tmp_path: Path) -> None:
     with pytest.raises(StageError, match="human_ratings draws 6 ratings per item and the task holds 5 back for it"):
         run(parse(movies(tmp_path, held=5, seeds=(0,), crowd=6), tmp_path), store=people.folder / "store")
+
+
+def test_people_need_ratings_that_the_task_holds_back(tmp_path: Path) -> None:
+    values = study(tmp_path, (0,), methods=["naive"], controls=False)
+    task = {"kind": "movie_sentiment", "supervisor": 20, "transfer": 20, "test": 20, "held_ratings": 2}
+    told = parse(values | {"task": task, "split": {}, "weak": [{"human_ratings": {"crowd": 3}}]}, tmp_path)
+    with pytest.raises(ExperimentError, match="draws 3 ratings per item and the task holds 2 back"):
+        plan(told)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from trimtab.digest import settings_of
 from trimtab.errors import ExperimentError
 from trimtab.experiment import Supervisor
 from trimtab.learner import Learner
@@ -75,6 +76,12 @@ def member_labels(seed: Seed, supervisor: Supervisor, step: str) -> tuple[Stage,
 
 
 def _ratings(seed: Seed, supervisor: HumanRatings) -> Stage:
+    held = settings_of(seed.experiment.task).get("held_ratings", supervisor.crowd)  # another task may hold them unasked
+    if held < supervisor.crowd:
+        raise ExperimentError(
+            f"weak: human_ratings draws {supervisor.crowd} ratings per item and the task holds {held} back for it; set "
+            f"`held_ratings: {supervisor.crowd}` under task"
+        )
     return PredictRatings(seed.data, seed.split, supervisor.crowd, seed.seed, PARTS)
 
 
