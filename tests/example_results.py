@@ -220,7 +220,9 @@ def results(
         },
         "models": models, "rows": rows,
         "aggregates": [
-            {"over": "pairs", "method": m, "median_pgr": interval(0.55, 0.1), "n_ok": 5, "n_no_gap": 1} for m in methods
+            {"over": "pairs", "method": m, "metric": metric, "n_ok": 5, "n_no_gap": 1,
+             "median_pgr": {"value": 0.55, "low": 0.45, "high": 0.65, "reason": None}}
+            for metric in ("accuracy", "auroc") for m in methods
         ] if len(strong) * len(weak) > 1 else [],
         "warnings": [{"code": "strength_at_edge", "row": first,
                       "text": "The chosen strength 0.01 is the weakest of the grid."}],

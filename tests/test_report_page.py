@@ -12,7 +12,9 @@ from pathlib import Path
 import example_results as example
 import pytest
 
+from trimtab.metrics.aggregate import median_pgr
 from trimtab.report import write_report
+from trimtab.report.findings import aggregate_grid
 from trimtab.report.page import render
 
 EVIL = (
@@ -299,6 +301,17 @@ def test_the_answer_names_the_methods_that_differ():
     assert "No other method (confidence, confident-half) is told apart from naive" in render(results)
     results["rows"][1]["vs_naive"] |= {"delta": 0.031, "p_holm": 0.002}
     assert "confidence +0.031 (p 0.002)" in render(results)
+
+
+def test_the_median_over_pairs_is_shown_by_the_main_metric_alone():
+    """In the fields that `metrics/aggregate.py` gives it: a value with its ends, or the reason why there is none."""
+    results = example.results(weak=("w0", "w1"))
+    fields = set(vars(median_pgr([]))) - {"n_ok", "n_imprecise", "n_no_gap", "n_other"}
+    assert all(set(entry["median_pgr"]) == fields for entry in results["aggregates"])
+    grid = aggregate_grid(results)
+    assert grid is not None
+    assert [row[2].text for row in grid.rows] == ["0.55"] * len(grid.rows)  # pyright: ignore[reportAttributeAccessIssue]
+    assert {row[1] for row in grid.rows} == {"accuracy"}
 
 
 def test_a_bare_result_still_makes_a_page():

@@ -130,15 +130,16 @@ def seed_grids(results: Results) -> list[Grid]:
 
 
 def aggregate_grid(results: Results) -> Grid | None:
-    """Return the median PGR over pairs or tasks; None where there is one pair."""
-    entries = results.get("aggregates") or ()
+    """Return the median PGR over pairs by the main metric; None where there is one pair."""
+    every = results.get("aggregates") or ()
+    entries = [entry for entry in every if entry.get("metric") == every[0].get("metric")]
     if not entries:
         return None
     body = tuple(
         (
             printable(entry.get("method")),
             metric_name(str(entry.get("metric", ""))),
-            value(entry.get("median_pgr"), digits=2),
+            value(entry.get("median_pgr"), field="value", digits=2),
             *(count(entry.get(name) or 0) for name in ("n_ok", "n_imprecise", "n_no_gap", "n_other")),
         )
         for entry in entries
