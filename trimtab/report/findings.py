@@ -131,7 +131,7 @@ def seed_grids(results: Results) -> list[Grid]:
 
 def aggregate_grid(results: Results) -> Grid | None:
     """Return the median PGR over pairs by the main metric; None where there is one pair."""
-    every = results.get("aggregates") or ()
+    every = list(results.get("aggregates") or ())
     entries = [entry for entry in every if entry.get("metric") == every[0].get("metric")]
     if not entries:
         return None
