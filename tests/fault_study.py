@@ -127,7 +127,8 @@ def stages_of(folder: Path) -> tuple[Stage, ...]:
     tune = TUNE | {"layers": {"top": 1}}
     topmost = plan(fault_experiment(folder, strong=[{"model": str(folder / "strong"), "fit": tune}])).stages
     prefix = (one for one in topmost if one.kind == "prefix")
-    return (*_all_else(folder), *stages[:-1], *prefix, stages[-1], *_streamed(folder))
+    every = (*_all_else(folder), *stages[:-1], *prefix, stages[-1], *_streamed(folder))
+    return tuple({one.digest: one for one in every}.values())
 
 
 def _streamed(folder: Path) -> tuple[Stage, ...]:

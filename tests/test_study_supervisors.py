@@ -383,7 +383,9 @@ def test_the_whole_crowd_does_not_depend_on_the_seed(people: Done, tmp_path: Pat
 
 @needs_vader
 def test_more_people_than_ratings_are_held_back(people: Done, tmp_path: Path) -> None:
-    with pytest.raises(StageError, match="human_ratings draws 6 ratings per item and the task holds 5 back for it"):
+    with pytest.raises(
+        ExperimentError, match="human_ratings draws 6 ratings per item and the task holds 5 back for it"
+    ):
         run(parse(movies(tmp_path, held=5, seeds=(0,), crowd=6), tmp_path), store=people.folder / "store")
 
 
