@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 from jaxtyping import Float
 
-from trimtab.objectives.example_wise import ExampleWise
-from trimtab.objectives.naive import cross_entropy
+from trimtab.objectives.self_targeted import FollowsItself
 from trimtab.types import Context, Tensor
 
 
@@ -32,14 +30,11 @@ def own_weight(
 
 
 @dataclass(frozen=True)
-class AdaptConf(ExampleWise):
+class AdaptConf(FollowsItself):
     """Mix the weak label with the student's own hard prediction, by a weight of each example's own."""
 
     temperature: float = 1.0
     """T in nats, above 0; large values make every weight 1/2. 1 is our choice."""
-
-    scheduled: ClassVar[bool] = True
-    curvature: ClassVar[float] = 0.5
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < math.inf:
@@ -56,12 +51,3 @@ class AdaptConf(ExampleWise):
         weight = own_weight(log_p, labels, self.temperature).unsqueeze(-1)
         hard = labels.new_zeros(labels.shape).scatter_(-1, log_p.argmax(-1, keepdim=True), 1.0)
         return (1 - weight) * labels + weight * hard
-
-    def __call__(
-        self,
-        logits: Float[Tensor, "*runs items classes"],
-        labels: Float[Tensor, "*runs items classes"],
-        context: Context,
-    ) -> Float[Tensor, "*runs items"]:
-        """Return the loss of each example in nats."""
-        return cross_entropy(logits, self.target(logits, labels, context))

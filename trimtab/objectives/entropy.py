@@ -12,12 +12,10 @@ Differs from that code: the warm-up is a share of the fit, not 100 steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from jaxtyping import Float
 
-from trimtab.objectives.example_wise import ExampleWise
-from trimtab.objectives.naive import cross_entropy
+from trimtab.objectives.self_targeted import FollowsItself
 from trimtab.types import Context, Tensor
 
 
@@ -29,16 +27,13 @@ def mixed_with_own(
 
 
 @dataclass(frozen=True)
-class Entropy(ExampleWise):
+class Entropy(FollowsItself):
     """Give part of each target to the student's own soft prediction."""
 
     alpha: float = 0.5
     """Final weight of the student's own prediction, in [0, 1]; the reference code's value."""
     warm_up: float = 0.2
     """Share of the fit over which the weight rises from 0 to alpha, in (0, 1]; as for confidence."""
-
-    scheduled: ClassVar[bool] = True
-    curvature: ClassVar[float] = 0.5
 
     def __post_init__(self) -> None:
         if not 0 <= self.alpha <= 1:
@@ -55,12 +50,3 @@ class Entropy(ExampleWise):
         """Return (1 - w) q + w p, through which no gradient flows."""
         weight = self.alpha * min(1.0, context.progress / self.warm_up)
         return mixed_with_own(logits.detach().softmax(-1), labels, weight)
-
-    def __call__(
-        self,
-        logits: Float[Tensor, "*runs items classes"],
-        labels: Float[Tensor, "*runs items classes"],
-        context: Context,
-    ) -> Float[Tensor, "*runs items"]:
-        """Return the loss of each example in nats."""
-        return cross_entropy(logits, self.target(logits, labels, context))

@@ -9,12 +9,10 @@ Differs from that code: its `warmup_frac`, which nothing reads there, does not e
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from jaxtyping import Float
 
-from trimtab.objectives.example_wise import ExampleWise
-from trimtab.objectives.naive import cross_entropy
+from trimtab.objectives.self_targeted import FollowsItself
 from trimtab.types import Context, Tensor
 
 
@@ -33,16 +31,13 @@ def product_of_beliefs(
 
 
 @dataclass(frozen=True)
-class Product(ExampleWise):
+class Product(FollowsItself):
     """Pull the student towards the normalised product of its own belief and the weak label."""
 
     alpha: float = 1.0
     """Power of the weak label, above 0; 1 in the reference code."""
     beta: float = 1.0
     """Power of the student's own belief, at least 0; 1 in the reference code, 0 leaves the weak label alone."""
-
-    scheduled: ClassVar[bool] = True
-    curvature: ClassVar[float] = 0.5
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < float("inf"):
@@ -58,12 +53,3 @@ class Product(ExampleWise):
     ) -> Float[Tensor, "*runs items classes"]:
         """Return t, through which no gradient flows."""
         return product_of_beliefs(logits.detach().log_softmax(-1), labels, self.alpha, self.beta)
-
-    def __call__(
-        self,
-        logits: Float[Tensor, "*runs items classes"],
-        labels: Float[Tensor, "*runs items classes"],
-        context: Context,
-    ) -> Float[Tensor, "*runs items"]:
-        """Return the loss of each example in nats."""
-        return cross_entropy(logits, self.target(logits, labels, context))
