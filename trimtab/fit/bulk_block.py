@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import sqrt
 
 import torch
 from jaxtyping import Float
@@ -73,13 +74,13 @@ class Block:
         self._slots: list[tuple[int, Run] | None] = [None] * slots
         shape = (slots, columns, len(design.moments))
         self._current = torch.zeros(shape, dtype=torch.float64)
-        self._ahead = torch.zeros(shape, dtype=torch.float64)
         self._products = Products(design.features, slots * columns, differences=scheduled)
+        self._ahead = self._products.points.unflatten(0, (slots, columns))
         self._lockstep = scheduled
         self._wave_step = 0
         self._gradient = torch.zeros(shape, dtype=torch.float64)
         self._penalty = torch.zeros(shape[0], 1, shape[2], dtype=torch.float64)
-        self._bound = torch.ones(shape[0], 1, shape[2], dtype=torch.float64)
+        self._pace = torch.ones(shape[0], 1, shape[2], dtype=torch.float64)
         self._age = torch.zeros(shape[0], 1, 1, dtype=torch.float64)
         self._step = [0] * shape[0]
 
@@ -102,7 +103,7 @@ class Block:
         self._slots[slot] = taken
         for state in (self._current, self._ahead, self._penalty, self._age):
             state[slot] = 0
-        self._bound[slot] = 1
+        self._pace[slot] = 1
         self._step[slot] = 0
         if taken is None:
             self._slopes.place(slot, None, None)
@@ -111,7 +112,8 @@ class Block:
         self._slopes.place(slot, run.labels, run.objective)
         half = 0.5 if self._halved else 1.0
         self._penalty[slot, 0, : self._design.directions] = half * run.strength
-        self._bound[slot] = half * run.objective.curvature * self._design.moments + self._penalty[slot]
+        bound = half * run.objective.curvature * self._design.moments + self._penalty[slot]
+        self._pace[slot] = bound.reciprocal()
 
     def _advance(self) -> list[tuple[int, int, Run, Ended | Exception]]:
         """Take one step in all slots; return slot, position, run and end of those that ended."""
@@ -137,25 +139,30 @@ class Block:
         """Find the gradient at the point ahead; return each slot's norm of it, in two columns for two classes."""
         slots, columns, _ = self._ahead.shape
         exact = not self._lockstep or self._wave_step % EXACT_EVERY == 0
-        progress = [
-            step / max(1, found[1].steps - 1) if found else 0.0
-            for step, found in zip(self._step, self._slots, strict=True)
-        ]
-        logits = self._products.logits(self._ahead.flatten(0, 1), exact).unflatten(0, (slots, columns))
-        slopes = self._slopes(logits, progress).flatten(0, 1)
+        logits = self._products.logits(exact).unflatten(0, (slots, columns))
+        slopes = self._slopes(logits, self._progress()).flatten(0, 1)
         gradients = self._products.gradients(slopes, self._design.shares, exact)
         self._gradient = gradients.unflatten(0, (slots, columns))
         self._gradient.addcmul_(self._penalty, self._ahead)
-        sizes = self._gradient.square().flatten(1).sum(1)
-        return (sizes * (2 if self._halved else 1)).sqrt().tolist()
+        sizes = torch.linalg.vector_norm(self._gradient, dim=(1, 2)).tolist()
+        return [sqrt(2) * size for size in sizes] if self._halved else sizes
+
+    def _progress(self) -> list[float]:
+        """Return which share of its schedule each slot has done; without a schedule there is none."""
+        if not self._lockstep:
+            return [0.0] * len(self._slots)
+        return [
+            step / max(1, found[1].steps - 1) if found else 0.0
+            for step, found in zip(self._step, self._slots, strict=True)
+        ]
 
     def _move(self) -> None:
         """Step against the gradient from the point ahead, then look ahead again."""
-        following = self._ahead - self._gradient / self._bound
+        following = torch.addcmul(self._ahead, self._gradient, self._pace, value=-1)
         move = following - self._current
-        uphill = (self._gradient * move).flatten(1).sum(1).reshape(-1, 1, 1) > 0
-        self._age = torch.where(uphill, 0.0, self._age + 1)
-        self._ahead = following + self._age / (self._age + 3) * move
+        downhill = (self._gradient * move).sum((1, 2), keepdim=True) <= 0
+        self._age.add_(1).mul_(downhill)
+        torch.addcmul(following, self._age / (self._age + 3), move, out=self._ahead)
         self._current = following
 
     def _columns(self, parameters: Tensor) -> Float[Tensor, "classes directions"]:

@@ -34,9 +34,13 @@ class Products:
         self._small_logits = torch.zeros(filled, items)
         self._small_gradients = torch.zeros(filled, directions)
 
-    def logits(self, points: Float[Tensor, "rows directions"], exact: bool) -> Float[Tensor, "rows items"]:
+    @property
+    def points(self) -> Float[Tensor, "rows directions"]:
+        """Where the points of the next product are written."""
+        return self._points[: self._rows]
+
+    def logits(self, exact: bool) -> Float[Tensor, "rows items"]:
         """Return points times features; valid until the next call."""
-        self._points[: self._rows] = points
         if exact or self._small is None:
             torch.mm(self._points, self._features.T, out=self._logits)
             if self._small is not None:

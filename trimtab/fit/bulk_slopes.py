@@ -87,18 +87,18 @@ class ClosedForm:
         self, logits: Float[Tensor, "runs columns items"], progress: Sequence[float]
     ) -> Float[Tensor, "runs columns items"]:
         """Return p - (1 - w) q - w h."""
-        mixed = [0.0 if w is None else w(share) for w, share in zip(self._mixing, progress, strict=True)]
-        own = torch.tensor(mixed, dtype=torch.float64).reshape(-1, 1, 1)
         if self._classes == 2:
             torch.sigmoid(logits, out=self._slopes)
         else:
             torch.softmax(logits, 1, out=self._slopes)
-        self._slopes.addcmul_(self._labels, 1 - own, value=-1)
+        mixed = [0.0 if w is None else w(share) for w, share in zip(self._mixing, progress, strict=True)]
         asked = [slot for slot, w in enumerate(mixed) if w > 0]
-        if asked:
-            (self._harden_binary if self._classes == 2 else self._harden)(logits, asked)
-            self._slopes.addcmul_(self._hard, own, value=-1)
-        return self._slopes
+        if not asked:
+            return self._slopes.sub_(self._labels)
+        own = torch.tensor(mixed, dtype=torch.float64).reshape(-1, 1, 1)
+        self._slopes.addcmul_(self._labels, 1 - own, value=-1)
+        (self._harden_binary if self._classes == 2 else self._harden)(logits, asked)
+        return self._slopes.addcmul_(self._hard, own, value=-1)
 
     def _harden_binary(self, logits: Tensor, asked: list[int]) -> None:
         """Mark so many items as the weak labels' class balance has positives; the last threshold mostly still does."""

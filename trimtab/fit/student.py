@@ -71,7 +71,8 @@ class Student(nn.Module):
         if self._entrance is not None:
             self._entrance.states = states
         device = input_ids.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=self._bf16):
+        read = self._backbone.reading(attention_mask, self._pooling)
+        with torch.autocast(device, torch.bfloat16, enabled=self._bf16), read:
             hidden = self._backbone.hidden_states(input_ids, attention_mask)
         with torch.autocast(device, enabled=False):
             return self.head(pool(hidden, attention_mask, self._pooling))

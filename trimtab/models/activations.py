@@ -109,8 +109,9 @@ def _forward(
         for batch in token_batches(range(len(ids)), [len(one) - begun for one in ids], spec.batch_tokens):
             filled, mask = pad([ids[item][begun:] for item in batch], backbone.pad_id, backbone.pads_left)
             filled, mask = filled.to(backbone.device), mask.to(backbone.device)
-            states = shared.hidden_states(backbone, filled, mask) if shared else backbone.hidden_states(filled, mask)
-            values[batch] = pool(states, mask, pooling).cpu().numpy()
+            run = partial(shared.hidden_states, backbone) if shared else backbone.hidden_states
+            with backbone.reading(mask, pooling):
+                values[batch] = pool(run(filled, mask), mask, pooling).cpu().numpy()
             done, tokens = done + len(batch), tokens + sum(len(ids[item]) for item in batch)
             progress(done, tokens)
     return values

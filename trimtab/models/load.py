@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from trimtab.errors import ModelError
+from trimtab.models.last_token import last_feed_forward, only_last_token
 from trimtab.models.layers import Reached, compile_blocks, cut_above, read_layer
 from trimtab.models.positions import left_padding_positions, positions_of
 from trimtab.models.precision import device_class, resolved_precision
@@ -38,6 +39,8 @@ class Backbone:
     pads_left: bool
     own_positions: bool
     """Whether the model is told the positions of a batch that is padded on the left."""
+    last_feed_forward: nn.Module | None
+    """The part of the last block that may run for the last token alone where only that is read."""
 
     @property
     def device(self) -> torch.device:
@@ -57,6 +60,12 @@ class Backbone:
             return self.model(**inputs).last_hidden_state
         except Reached as reached:
             return reached.hidden
+
+    def reading(self, mask: Int[Tensor, "items tokens"], pooling: str) -> AbstractContextManager[None]:
+        """Return the block of code in which hidden states are only right where this pooling reads them."""
+        if pooling != "last" or self.last_feed_forward is None:
+            return nullcontext()
+        return only_last_token(self.last_feed_forward, mask)
 
 
 def shared_backbone(spec: ModelSpec) -> Backbone:
@@ -81,6 +90,7 @@ def _kept(
 ) -> Backbone:
     backbone = _load(source, layer, precision, padding, trusted)
     if compiled:
+        backbone.last_feed_forward = None  # what is compiled runs as it is
         compile_blocks(backbone.model, layer)
     return backbone
 
@@ -115,7 +125,7 @@ def _load(source: Source, layer: int | None, precision: str, padding: str, trust
             cut_above(blocks, layer)
     return Backbone(
         model, tokenizer, causal, context_of(config, tokenizer), config.get_text_config().hidden_size, pad_id,
-        padding == "left", own_positions,
+        padding == "left", own_positions, last_feed_forward(model, layer) if causal else None,
     )  # fmt: skip
 
 

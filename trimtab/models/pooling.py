@@ -17,8 +17,15 @@ def pool(
     (3.0, 2.0)
     """
     if pooling == "last":
-        positions = torch.arange(mask.shape[1], device=mask.device)
-        last = (positions * mask).argmax(-1)
-        return hidden[torch.arange(len(hidden), device=hidden.device), last].float()
+        return hidden[torch.arange(len(hidden), device=hidden.device), last_positions(mask)].float()
     weights = mask.unsqueeze(-1).float()
     return (hidden.float() * weights).sum(1) / weights.sum(1)
+
+
+def last_positions(mask: Int[Tensor, "items tokens"]) -> Int[Tensor, " items"]:
+    """Return where each text's last real token stands.
+
+    >>> last_positions(torch.tensor([[1, 1, 0], [0, 1, 1]])).tolist()
+    [1, 2]
+    """
+    return (torch.arange(mask.shape[1], device=mask.device) * mask).argmax(-1)

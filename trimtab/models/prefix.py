@@ -173,7 +173,8 @@ def hollowed(backbone: Backbone, cut: Cut, trained: bool) -> Backbone:
     memo: dict[int, Any] = {id(value): value for value in model.parameters() if id(value) not in kept}
     blocks = _list_of(model, cut.blocks)
     memo |= {id(block): _Passage(block, cut.returns_tuple) for block in list(blocks)[: cut.first]}
-    return replace(backbone, model=copy.deepcopy(model, memo))
+    copied, feed_forward = copy.deepcopy((model, backbone.last_feed_forward), memo)
+    return replace(backbone, model=copied, last_feed_forward=feed_forward)
 
 
 def entrance_of(backbone: Backbone, cut: Cut, dtype: torch.dtype | None = None) -> Entrance:

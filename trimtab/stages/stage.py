@@ -17,7 +17,8 @@ from trimtab.types import Progress
 class Stage(ABC):
     """One verb with settings (its plain fields) and inputs (its fields that are stages).
 
-    Subclasses set `kind` and `version` (raised when the code's results change) and define `run`.
+    Subclasses set `kind` and `version` and define `run`. The version is raised when the code's results change by more
+    than rounding, which no identity holds: processors and numbers of threads differ by it too.
     """
 
     kind: ClassVar[str]
