@@ -107,14 +107,28 @@ def row(
         "pgr": gap_block((middle - low) / (high - low), status),
         "vs_naive": versus,
         "agreement": {"when_weak_right": interval(0.918, 0.012, kind), "when_weak_wrong": interval(0.446, 0.03, kind)},
-        "calibration": {"ece": interval(0.041, 0.009, kind), "curve": curve(middle, 0.8), "weak_curve": curve(low, 0.6),
-                        "ceiling_curve": curve(high, 0.95)},
+        "diagnostics": diagnostics(kind),
+        "calibration": {"ece": interval(0.041, 0.009, kind), "weak_ece": interval(0.035, 0.009, kind),
+                        "ceiling_ece": interval(0.029, 0.008, kind), "curve": curve(middle, 0.8),
+                        "weak_curve": curve(low, 0.6), "ceiling_curve": curve(high, 0.95)},
         "per_seed": [
             {"seed": s, "weak": low + 0.003 * (s % 3 - 1), "student": middle + 0.004 * (s % 3 - 1),
              "ceiling": high - 0.002 * (s % 3 - 1),
              "predictions": {"weak": "a" * 64, "student": "b" * 64, "ceiling": "c" * 64}}
             for s in seeds
         ],
+    }  # fmt: skip
+
+
+def diagnostics(kind: str) -> dict[str, Any]:
+    """Return what explains a row."""
+    errors = {"inherited": 0.446, "corrected": 0.554, "new": 0.082, "phi": 0.388, "kappa": 0.385,
+              "phi_against_flipped": 0.121}  # fmt: skip
+    misfit = {"misfit": 0.061, "gain": 0.048, "gain_less_misfit": -0.013}
+    return {
+        "errors": {name: interval(mean, 0.03, kind) for name, mean in errors.items()},
+        "misfit": {unit: {name: interval(mean, 0.01, kind) for name, mean in misfit.items()}
+                   for unit in ("nats", "squared")},
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from killed_children import count_changes, forked, kill_after, kill_at_change, kill_in_write
 
+from trimtab.environment import package_versions
 from trimtab.executors.perform import perform
 from trimtab.experiment import Experiment, parse
 from trimtab.plan import plan
@@ -168,42 +169,58 @@ def files_of(store: Store, stage: Stage) -> dict[str, Any]:
 
 
 def import_for_any() -> None:
-    """Import now what stages without a model import, so that forked children need not."""
+    """Import and look up now what stages without a model do once per process, so that forked children need not."""
+    import encodings.ascii
+    import encodings.utf_8_sig
+
     import pandas
+    import pyarrow.dataset
+    import pyarrow.pandas_compat
     import pyarrow.parquet
+    import safetensors.numpy
     import scipy.optimize
     import scipy.sparse.csgraph
     import sklearn.neural_network
 
     import trimtab.commands
+    import trimtab.comparison.cells
     import trimtab.comparison.envelope
+    import trimtab.comparison.streamed
     import trimtab.fit.select
+    import trimtab.stages.streamed.parts
     import trimtab.stages.tables
     import trimtab.supervise.flipped_truth
     import trimtab.supervise.gold
     import trimtab.tasks.streamed.roles
 
-    assert all((pandas, pyarrow.parquet, scipy.optimize, scipy.sparse.csgraph, sklearn, trimtab))
+    assert all((encodings, pandas, pyarrow, safetensors.numpy, scipy.optimize, scipy.sparse.csgraph, sklearn, trimtab))
+    package_versions()  # for the manifest; reading them is most of what a small stage would do
 
 
 def import_for_models() -> None:
-    """Import now what stages with a model import too."""
+    """Import and look up now what stages with a model need too."""
     import peft.utils.transformers_weight_conversion
-    import safetensors.numpy
     import scipy.stats
     import torch.utils.serialization
     import transformers.models.bert.modeling_bert
     import transformers.models.llama.modeling_llama
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
+    import trimtab.fit.generative
+    import trimtab.fit.lower_layers
+    import trimtab.fit.predict_tuned
     import trimtab.fit.select
     import trimtab.fit.streamed
     import trimtab.fit.tune
     import trimtab.models.activations
     import trimtab.models.zero_shot
     import trimtab.report
+    import trimtab.stages.tune_job
 
     torch.set_num_threads(1)
-    assert all((peft, safetensors.numpy, scipy.stats, transformers, trimtab))
+    assert all((peft, scipy.stats, transformers, trimtab))
+    # the renamed weights of all architectures: a thousand patterns, half of the time that a tiny model takes to load
+    get_checkpoint_conversion_mapping("llama")
 
 
 def make_all(folder: str, root: str) -> None:

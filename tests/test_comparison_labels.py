@@ -44,6 +44,7 @@ def measured(*labels: Labels) -> Measured:
         ids=tuple(map(str, range(200))),
         texts=("",) * 200,
         gold=gold,
+        classes=("no", "yes"),
         slices={},
         seeds=SEEDS,
         predictions=tuple(answers(right) for right in (120, 150, 180, 150, 60)),

@@ -14,8 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from trimtab.errors import FitError
+from trimtab.fit.folds import fold_of_items
 from trimtab.fit.probe_settings import Probe
-from trimtab.fit.select import fold_of_items, select_strength
+from trimtab.fit.select import select_strength
 from trimtab.objectives.confidence import Confidence
 from trimtab.objectives.naive import Naive
 from trimtab.stages.stage import Stage

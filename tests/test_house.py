@@ -15,7 +15,7 @@ ORDER = (
     {"digest"},
     {"assets"},
     {"objectives", "metrics", "models", "supervise", "tasks"},
-    {"fit"},
+    {"fit", "diagnostics"},
     {"learner"},
     {"store", "comparison", "supervisors", "schedules"},
     {"stages"},

@@ -283,8 +283,8 @@ def test_a_table_that_goes_on_sideways_says_so_without_a_script():
 
 def test_the_truth_level_marks_a_control_in_every_table_of_rows():
     text = Page(render(example.results(metrics=(("accuracy", True),)))).text
-    # comparison, agreement, calibration, and one line per seed; the table of labels has a column for it
-    assert text.count("(a) flipped truth [oracle]") == 3 + 5
+    # comparison, agreement, errors, misfit, calibration, and one line per seed; the table of labels has a column for it
+    assert text.count("(a) flipped truth [oracle]") == 5 + 5
 
 
 def test_the_answer_admits_one_seed_imprecision_and_absent_controls():

@@ -28,6 +28,7 @@ from trimtab.stages.streamed.data import StreamedData
 from trimtab.stages.streamed.embed import StreamedEmbed
 from trimtab.stages.streamed.label import StreamedLabelModel, StreamedLabelStepped
 from trimtab.stages.streamed.predict import StreamedPredictProbe, StreamedPredictZeroShot
+from trimtab.stages.supervisors import PredictPrompted
 from trimtab.stages.train import TrainTune
 
 RECORD = Path(__file__).with_suffix(".json")
@@ -47,6 +48,7 @@ CODE: dict[type[Stage], tuple[str, ...]] = {
     TrainTune: (*READ, *TUNED, *LEARNED),
     PredictTuned: (*READ, *TUNED, "trimtab.fit.predict_tuned"),
     PredictZeroShot: (*READ, "trimtab.models.zero_shot", "trimtab.models.logprobs"),
+    PredictPrompted: (*READ, "trimtab.models.zero_shot", "trimtab.models.logprobs", "trimtab.stages.supervisors"),
     PredictProbe: ("trimtab.fit.probe",),
     LabelModel: ("trimtab.stages.label",),
     LabelStepped: ("trimtab.stages.label",),

@@ -195,6 +195,31 @@ def test_mcnemar_and_holm(finished: tuple[Results, Path]) -> None:
     assert rows[larger]["vs_naive"]["p_holm"] == pytest.approx(wanted, abs=1e-9)
 
 
+def check_diagnostics(said: Any, weak: np.ndarray, student: np.ndarray, gold: np.ndarray) -> None:
+    """Hold what explains a row against numpy on the stored predictions."""
+    wrong, weak_wrong = student.argmax(2) != gold, weak.argmax(2) != gold
+    pairs = list(zip(wrong, weak_wrong, strict=True))
+    wanted = {
+        "inherited": np.mean([ours[theirs].mean() for ours, theirs in pairs]),
+        "corrected": np.mean([1 - ours[theirs].mean() for ours, theirs in pairs]),
+        "new": np.mean([ours[~theirs].mean() for ours, theirs in pairs]),
+        "phi": np.mean([np.corrcoef(ours, theirs)[0, 1] for ours, theirs in pairs]),
+    }
+    for name, mean in wanted.items():
+        assert said["errors"][name]["mean"] == pytest.approx(mean, abs=1e-9)
+    truth = np.eye(weak.shape[2])[gold]
+    departed = (student * (np.log(student) - np.log(weak))).sum(2).mean()
+    gained = (truth * (np.log(student) - np.log(weak))).sum(2).mean()
+    assert said["misfit"]["nats"]["misfit"]["mean"] == pytest.approx(departed, abs=1e-9)
+    assert said["misfit"]["nats"]["gain"]["mean"] == pytest.approx(gained, abs=1e-9)
+    brier = [((one - truth) ** 2).sum(2).mean() for one in (weak, student)]
+    squared = said["misfit"]["squared"]
+    assert squared["misfit"]["mean"] == pytest.approx(((student - weak) ** 2).sum(2).mean(), abs=1e-9)
+    assert squared["gain_less_misfit"]["mean"] == pytest.approx(
+        brier[0] - brier[1] - squared["misfit"]["mean"], abs=1e-9
+    )
+
+
 def test_agreement_labels_and_curves(finished: tuple[Results, Path]) -> None:
     results, stored = finished[0], Stored(finished[1])
     for row in whole(results):
@@ -209,6 +234,7 @@ def test_agreement_labels_and_curves(finished: tuple[Results, Path]) -> None:
         for name, among in (("when_weak_right", weak_right), ("when_weak_wrong", ~weak_right)):
             wanted = np.mean([s[a].mean() for s, a in zip(same, among, strict=True)])
             assert row["agreement"][name]["mean"] == pytest.approx(wanted, abs=1e-9)
+        check_diagnostics(row["diagnostics"], weak, student, stored.gold)
         weak_labels = [stored.labels(one["labels"]["weak_labels"]) for one in row["per_seed"]]
         accuracy = [(p.argmax(1) == gold).mean() for p, _, gold in weak_labels]
         half = student_t.ppf(0.975, 4) * np.std(accuracy, ddof=1) / np.sqrt(5)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from trimtab.comparison.examples import examples
-from trimtab.comparison.measured import terciles
 from trimtab.comparison.one_class import one_class_warnings
 from trimtab.comparison.remarks import control_remarks, missing_controls, split_warnings, warnings
-from trimtab.comparison.row import Row
+from trimtab.comparison.row import Beside, Row
 from trimtab.comparison.rows import adjust_for_methods, gap_recovered, row_json
 from trimtab.comparison.tested import Tested
 from trimtab.metrics import METRICS
@@ -142,18 +141,14 @@ def _method(seeds: int) -> str:
 
 def _all_rows(tested: Tested, rows: Sequence[Row], metrics: Sequence[str], progress: Progress) -> list[dict[str, Any]]:
     """Return every row under every metric, then the methods' slices under the main one."""
-    naive = {(row.weak, row.strong): row for row in rows if row.method == "naive" and not row.control}
+    beside = {row.key: Beside.of(row, rows) for row in rows}
     found = []
     for done, metric in enumerate(metrics):
-        found += [row_json(tested, row, metric, naive.get((row.weak, row.strong)), None) for row in rows]
+        found += [row_json(tested, row, metric, beside[row.key], None) for row in rows]
         progress(done + 1, len(metrics) + 1)
-    for name, values in tested.slices.items():
-        for span, inside in terciles(values):
-            part = tested.part(inside)
-            for row in rows:
-                if not row.control:
-                    first = naive.get((row.weak, row.strong))
-                    found.append(row_json(part, row, metrics[0], first, f"{name} {span}"))
+    for one in tested.parts():
+        part, metric = tested.part(one.inside), one.metric or metrics[0]
+        found += [row_json(part, row, metric, beside[row.key], one.name) for row in rows if not row.control]
     progress(len(metrics) + 1, len(metrics) + 1)
     adjust_for_methods(found)
     return found

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from trimtab.comparison.disagreements import Disagreements
+from trimtab.comparison.parts import Part, parts_of
 from trimtab.comparison.tested import Models, Told
+from trimtab.diagnostics.per_item import Means, PerItem, means
 from trimtab.metrics import METRICS
 from trimtab.metrics.accuracy import correct
 from trimtab.metrics.agreement import Agreement, agreement
@@ -28,6 +29,7 @@ class Measured:
     ids: tuple[str, ...]
     texts: tuple[str, ...]
     gold: Int[Array, "items"]
+    classes: tuple[str, ...]
     slices: Mapping[str, Float[Array, "items"]]
     seeds: tuple[int, ...]
     predictions: tuple[Float[Array, "items classes"], ...]
@@ -59,6 +61,11 @@ class Measured:
     def agreement(self, student: Models, weak: Models) -> Agreement:
         """Return how often a student answers as its supervisor."""
         return agreement(self.stacked(student), self.stacked(weak), self.gold, self.resample)
+
+    def means(self, student: Models, weak: Models, of: PerItem) -> Means:
+        """Return the means over items of what two models together say of each item, per seed."""
+        pairs = zip(self.stacked(student), self.stacked(weak), strict=True)
+        return means(np.stack([of(ours, theirs, self.gold) for ours, theirs in pairs]), self.resample)
 
     def mcnemar(self, a: Models, b: Models) -> McNemar:
         """Return whether two models are right equally often."""
@@ -92,6 +99,10 @@ class Measured:
         """Return the test probabilities of one model per seed."""
         return np.stack([self.predictions[i] for i in models])
 
+    def parts(self) -> list[Part]:
+        """Return the parts of the test split that scores are also shown for."""
+        return parts_of(self.slices, self.texts, self.gold, self.classes)
+
     def part(self, chosen: Bool[Array, "items"]) -> Measured:
         """Return the same on some of the test items, with the same draws."""
         rows = np.flatnonzero(chosen)
@@ -111,13 +122,3 @@ def shared_resample(related: Int[Array, "items"], seeds: int, draws: int) -> Res
     """Return the draws that every row shares; related items (equal numbers) are drawn together."""
     grouped = len(np.unique(related)) < len(related)
     return resample(related if grouped else None, len(related), seeds, draws)
-
-
-def terciles(values: Float[Array, "items"]) -> list[tuple[str, Bool[Array, "items"]]]:
-    """Return up to three parts of equal size by value, each with the range it covers; ties stay together."""
-    edges = np.unique(np.quantile(values, [0, 1 / 3, 2 / 3, 1]))
-    parts = []
-    for i, (low, high) in enumerate(pairwise(edges)):
-        inside = (values >= low) & ((values < high) if i < len(edges) - 2 else (values <= high))
-        parts.append((f"{low:.2f} to {high:.2f}", inside))
-    return parts if len(parts) > 1 else []

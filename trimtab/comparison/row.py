@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -35,3 +36,19 @@ class Row:
     student_fits: tuple[int, ...]
     """Positions of the students' fits; empty where nothing was fitted."""
     ceiling_fits: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The rows of the same pair that a row is compared with, where they ran."""
+
+    naive: Row | None
+    flipped: Row | None
+    """Control (a)."""
+
+    @classmethod
+    def of(cls, row: Row, rows: Sequence[Row]) -> Beside:
+        """Return those of a row's pair."""
+        pair = [one for one in rows if (one.weak, one.strong) == (row.weak, row.strong)]
+        naive = next((one for one in pair if one.method == "naive" and not one.control), None)
+        return cls(naive, next((one for one in pair if one.control == "flipped_truth"), None))

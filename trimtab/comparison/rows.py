@@ -6,8 +6,11 @@ import math
 from typing import Any
 
 from trimtab.comparison.labels import labels_json, truth_of
-from trimtab.comparison.row import Row
+from trimtab.comparison.row import Beside, Row
 from trimtab.comparison.tested import Models, Tested
+from trimtab.diagnostics.errors import errors_json, joint_errors
+from trimtab.diagnostics.misfit import misfit_and_gain, misfit_json
+from trimtab.diagnostics.per_item import Means
 from trimtab.metrics import METRICS
 from trimtab.metrics.intervals import difference_interval, mean_interval
 from trimtab.metrics.paired import holm
@@ -26,8 +29,8 @@ def gap_recovered(tested: Tested, row: Row, metric: str) -> PGR:
     )
 
 
-def row_json(tested: Tested, row: Row, metric: str, naive: Row | None, slice_name: str | None) -> dict[str, Any]:
-    """Return the row's scores, gap, PGR and difference to naive; agreement and calibration on the whole test split."""
+def row_json(tested: Tested, row: Row, metric: str, beside: Beside, slice_name: str | None) -> dict[str, Any]:
+    """Return the row's scores, gap, PGR and difference to naive; on the whole test split also what explains them."""
     scores = {
         "weak_score": tested.scores(metric, row.weak_predictions),
         "student": tested.scores(metric, row.student_predictions),
@@ -35,6 +38,7 @@ def row_json(tested: Tested, row: Row, metric: str, naive: Row | None, slice_nam
     }
     recovered = gap_recovered(tested, row, metric)
     whole = slice_name is None
+    explained = whole and metric == "accuracy"
     return {
         "key": f"{row.key}-{metric}" + (f"-{slice_name}" if slice_name else ""),
         "weak": row.weak,
@@ -52,9 +56,10 @@ def row_json(tested: Tested, row: Row, metric: str, naive: Row | None, slice_nam
         **{name: mean_interval(one, tested.resample).to_json() for name, one in scores.items()},
         "gap": recovered.gap.to_json(),
         "pgr": _pgr_json(recovered, metric),
-        "vs_naive": _versus_naive(tested, row, metric, naive),
-        "agreement": _agreement(tested, row) if whole and metric == "accuracy" else None,
-        "calibration": _calibration(tested, row) if whole and metric == "accuracy" else None,
+        "vs_naive": _versus_naive(tested, row, metric, beside.naive),
+        "agreement": _agreement(tested, row) if explained else None,
+        "calibration": _calibration(tested, row) if explained else None,
+        "diagnostics": _diagnostics(tested, row, beside.flipped) if explained else None,
         "per_seed": [
             {"seed": seed, **{name: finite(one.point[i]) for name, one in scores.items()}}
             for i, seed in enumerate(tested.seeds)
@@ -103,15 +108,32 @@ def _agreement(tested: Tested, row: Row) -> dict[str, Any]:
     return tested.agreement(row.student_predictions, row.weak_predictions).to_json()
 
 
+def _diagnostics(tested: Tested, row: Row, flipped: Row | None) -> dict[str, Any]:
+    """Return what became of the supervisor's errors, and the student's departure from it beside what that gained."""
+
+    def joint(one: Row) -> Means:
+        return tested.means(one.student_predictions, one.weak_predictions, joint_errors)
+
+    misfit = tested.means(row.student_predictions, row.weak_predictions, misfit_and_gain)
+    return {
+        "errors": errors_json(joint(row), joint(flipped) if flipped else None, tested.resample),
+        "misfit": misfit_json(misfit, tested.resample),
+    }
+
+
 def _calibration(tested: Tested, row: Row) -> dict[str, Any]:
     """Return ECE with its interval, and the curves of student, weak model and ceiling over all seeds together."""
 
     def curve(models: Models) -> list[dict[str, Any]]:
         return [dict(vars(one)) for one in tested.curve(models)]
 
-    ece = mean_interval(tested.scores("ece", row.student_predictions), tested.resample)
+    def error(models: Models) -> dict[str, Any]:
+        return mean_interval(tested.scores("ece", models), tested.resample).to_json()
+
     return {
-        "ece": ece.to_json(),
+        "ece": error(row.student_predictions),
+        "weak_ece": error(row.weak_predictions),
+        "ceiling_ece": error(row.ceiling_predictions),
         "curve": curve(row.student_predictions),
         "weak_curve": curve(row.weak_predictions),
         "ceiling_curve": curve(row.ceiling_predictions),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,9 @@ from jaxtyping import Bool, Float, Int
 
 from trimtab.comparison.cells import Cells
 from trimtab.comparison.disagreements import Disagreements
+from trimtab.comparison.parts import Part
 from trimtab.comparison.tested import Models, Told
+from trimtab.diagnostics.per_item import Means, PerItem
 from trimtab.metrics import METRICS
 from trimtab.metrics.agreement import Agreement, agreement_of_scores
 from trimtab.metrics.calibration import CalibrationBin, calibration_curve
@@ -53,12 +54,11 @@ class Streamed:
     """Reads the test items of a part."""
     predictions: Callable[[int, int], Float[Array, "items classes"]]
     """Reads a model's test probabilities, by position and part."""
-    parts: int
+    pieces: int
     labels: Callable[[int], Told]
     """Counts a set of labels."""
     metrics: tuple[str, ...]
     """What is asked for; accuracy and ECE always are."""
-    slices: Mapping[str, Float[Array, "items"]] = field(default_factory=lambda: MappingProxyType({}))
     _scores: dict[Models, dict[str, Scores]] = field(default_factory=dict)
     _cells: dict[int, tuple[frozenset[int], tuple[Any, ...]]] = field(default_factory=dict)
     _told: dict[int, Told] = field(default_factory=dict)
@@ -91,6 +91,22 @@ class Streamed:
         totals = counts.sum((2, 3)).round().astype(int)
         return agreement_of_scores(right, wrong, totals[:, 0], totals[:, 1], self.resample)
 
+    def means(self, student: Models, weak: Models, of: PerItem) -> Means:
+        """Return the means over items of what two models together say of each item, per seed."""
+        bags = self.resample.item_weights.shape[1]
+        sums: list[Array | float] = [0.0] * len(self.seeds)
+        items = np.zeros((len(self.seeds), bags))
+        for item, seed, ours, theirs in self._pairs(student, weak):
+            values = of(ours, theirs, item.gold)
+            by_bag = np.zeros((bags, values.shape[1]))
+            np.add.at(by_bag, item.bag, values)
+            sums[seed] = sums[seed] + by_bag
+            np.add.at(items[seed], item.bag, 1)
+        weights = self.resample.item_weights.astype(float)
+        drawn = [ratio(weights @ one, (weights @ n)[:, None]) for one, n in zip(sums, items, strict=True)]
+        point = [np.sum(one, 0) / n.sum() for one, n in zip(sums, items, strict=True)]
+        return Means(np.stack(point), np.stack(drawn, 1))
+
     def mcnemar(self, a: Models, b: Models) -> McNemar:
         """Return whether two models are right equally often."""
         only = np.zeros((2, len(self.seeds)), int)
@@ -115,7 +131,7 @@ class Streamed:
     def disagreements(self, weak: int, student: int, most: int) -> list[dict[str, Any]]:
         """Return the test items on which two models differ most, up to `most` of each kind of right and wrong."""
         found = Disagreements(most)
-        for part in range(self.parts):
+        for part in range(self.pieces):
             item = self.items(part)
             found.see(item.ids, item.texts, item.gold, self.predictions(weak, part), self.predictions(student, part))
         return found.chosen()
@@ -126,13 +142,17 @@ class Streamed:
             self._told[labels] = self.labels(labels)
         return self._told[labels]
 
+    def parts(self) -> list[Part]:
+        """Return nothing: the parts of a split that is not in memory are not told apart."""
+        return []
+
     def part(self, chosen: Bool[Array, "items"]) -> Streamed:
         """Streamed test items have no slices: nobody has anything to choose by."""
         raise ValueError("a streamed task has no slices to divide its test items by")
 
     def _pairs(self, a: Models, b: Models) -> Iterator[tuple[ItemsPart, int, Array, Array]]:
         """Yield each part's items with the predictions of two models, seed by seed."""
-        for part in range(self.parts):
+        for part in range(self.pieces):
             item = self.items(part)
             for seed, (first, second) in enumerate(zip(a, b, strict=True)):
                 yield item, seed, self.predictions(first, part), self.predictions(second, part)
@@ -158,7 +178,7 @@ class Streamed:
 
     def _counted(self, position: int) -> Cells:
         cells = Cells(self.resample.item_weights.shape[1], len(self.counts))
-        for part in range(self.parts):
+        for part in range(self.pieces):
             item = self.items(part)
             cells.see(self.predictions(position, part), item.gold, item.bag)
         return cells

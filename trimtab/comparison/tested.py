@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
+from trimtab.comparison.parts import Part
+from trimtab.diagnostics.per_item import Means, PerItem
 from trimtab.metrics.agreement import Agreement
 from trimtab.metrics.calibration import CalibrationBin
 from trimtab.metrics.intervals import Resample, Scores
@@ -46,11 +48,6 @@ class Tested(Protocol):
         ...
 
     @property
-    def slices(self) -> Mapping[str, Float[Array, "items"]]:
-        """Values by which the test items can be divided; empty where there are none."""
-        ...
-
-    @property
     def n_test(self) -> int:
         """Number of test items."""
         ...
@@ -66,6 +63,10 @@ class Tested(Protocol):
 
     def agreement(self, student: Models, weak: Models) -> Agreement:
         """Return how often a student answers as its supervisor."""
+        ...
+
+    def means(self, student: Models, weak: Models, of: PerItem) -> Means:
+        """Return the means over items of what two models together say of each item, per seed."""
         ...
 
     def mcnemar(self, a: Models, b: Models) -> McNemar:
@@ -86,6 +87,10 @@ class Tested(Protocol):
 
     def told(self, labels: int) -> Told:
         """Return the counts of one set of labels."""
+        ...
+
+    def parts(self) -> Sequence[Part]:
+        """Return the parts of the test split that scores are also shown for; empty where there are none."""
         ...
 
     def part(self, chosen: Bool[Array, "items"]) -> Tested:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from trimtab.errors import FitError
@@ -27,13 +28,23 @@ from trimtab.types import Array, Context, Objective
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One fit: which rows of the activations, their labels and weights, and how to learn from them."""
+class Lesson:
+    """What there is to learn: which rows of the activations, with which labels and weights, by which objective."""
 
     rows: Int[Array, "items"]
     labels: Float[Array, "items classes"]
     weights: Float[Array, "items"]
     objective: Objective
+
+    def of(self, items: Int[Array, "some"] | Bool[Array, "items"]) -> Self:
+        """Return the same of some of its items."""
+        return replace(self, rows=self.rows[items], labels=self.labels[items], weights=self.weights[items])
+
+
+@dataclass(frozen=True)
+class Problem(Lesson):
+    """One fit of a lesson."""
+
     strength: float
     settings: Probe
 
@@ -84,15 +95,12 @@ def check_labels(labels: Float[Array, "items classes"]) -> None:
 def _kept(problem: Problem) -> Problem:
     """Return the items of positive weight in the order of their rows, so that equal sets of items are seen as such."""
     used = np.flatnonzero(problem.weights > 0)
-    rows = np.asarray(problem.rows, np.int64)
-    used = used[np.argsort(rows[used], kind="stable")]
-    return Problem(
-        rows[used],
-        problem.labels[used].astype(np.float64),
-        problem.weights[used].astype(np.float64),
-        problem.objective,
-        problem.strength,
-        problem.settings,
+    kept = problem.of(used[np.argsort(problem.rows[used], kind="stable")])
+    return replace(
+        kept,
+        rows=kept.rows.astype(np.int64),
+        labels=kept.labels.astype(np.float64),
+        weights=kept.weights.astype(np.float64),
     )
 
 

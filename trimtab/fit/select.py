@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Self
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from trimtab.errors import FitError
-from trimtab.fit.bulk import Problem
+from trimtab.fit.bulk import Lesson, Problem
+from trimtab.fit.folds import fold_of_items
 from trimtab.fit.probe import Fitted, fit_probes, probabilities_of
 from trimtab.fit.probe_settings import Probe
 from trimtab.types import Array, Objective
@@ -33,34 +35,18 @@ class Selection:
     """Whether the choice is the smallest or largest candidate, so that a better one may lie outside the grid."""
 
 
-def fold_of_items(groups: Int[Array, "items"], folds: int, seed: int) -> Int[Array, "items"]:
-    """Return each item's fold: groups (equal numbers) in random order, each to the fold with the fewest items."""
-    names, index, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    if len(names) < folds:
-        raise FitError(
-            f"{len(names)} groups of items cannot be put into {folds} folds; use fewer folds or more training items"
-        )
-    order = np.random.default_rng([seed, 0xF01D]).permutation(len(names))
-    filled = np.zeros(folds, dtype=int)
-    fold = np.zeros(len(names), dtype=int)
-    for name in order:
-        fold[name] = filled.argmin()
-        filled[fold[name]] += sizes[name]
-    return fold[index]
-
-
 @dataclass(frozen=True)
-class Question:
-    """One choice of a penalty: for labels of some rows of the activations."""
+class Question(Lesson):
+    """One choice of a penalty for a lesson."""
 
-    rows: Int[Array, "items"]
-    labels: Float[Array, "items classes"]
-    weights: Float[Array, "items"]
     groups: Int[Array, "items"]
     """Numbers of the groups of related items."""
-    objective: Objective
     settings: Probe
     seed: int
+
+    def of(self, items: Int[Array, "some"] | Bool[Array, "items"]) -> Self:
+        """Return the same of some of its items."""
+        return replace(super().of(items), groups=self.groups[items])
 
 
 def select_strength(
@@ -77,7 +63,7 @@ def select_strength(
     Raises FitError where a fold's training side holds one class only.
     """
     rows = np.arange(len(activations))
-    question = Question(rows, labels, weights, np.asarray(groups), objective, settings, seed)
+    question = Question(rows, labels, weights, objective, np.asarray(groups), settings, seed)
     (chosen,) = select_strengths(activations, [question])
     if isinstance(chosen, Exception):
         raise chosen
@@ -114,20 +100,18 @@ class _Folded:
         asked = self.question
         settings = replace(asked.settings, tolerance=asked.settings.select_tolerance)
         for held_out in range(settings.folds):
-            inside = self.fold != held_out
-            items = asked.rows[inside], asked.labels[inside], asked.weights[inside]
+            inside = asked.of(self.fold != held_out)
             for strength in self.strengths:
-                yield Problem(*items, asked.objective, strength, settings)
+                yield Problem(inside.rows, inside.labels, inside.weights, asked.objective, strength, settings)
 
 
 def _folded(question: Question) -> _Folded | FitError:
-    used = question.weights > 0
-    parts = {name: getattr(question, name)[used] for name in ("rows", "labels", "weights", "groups")}
+    kept = question.of(question.weights > 0)
     try:
-        fold = fold_of_items(parts["groups"], question.settings.folds, question.seed)
+        fold = fold_of_items(kept.groups, kept.settings.folds, kept.seed)
     except FitError as error:
         return error
-    return _Folded(replace(question, **parts), fold, tuple(sorted(set(question.settings.strengths), reverse=True)))
+    return _Folded(kept, fold, tuple(sorted(set(kept.settings.strengths), reverse=True)))
 
 
 def _chosen(

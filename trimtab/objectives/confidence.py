@@ -22,6 +22,7 @@ from jaxtyping import Float
 
 from trimtab.objectives.class_balance import balanced_offset
 from trimtab.objectives.naive import cross_entropy
+from trimtab.objectives.warm_up import check_warm_up, risen
 from trimtab.types import Context, Tensor, Truth
 
 
@@ -52,14 +53,11 @@ class Confidence:
     curvature: ClassVar[float] = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 <= self.alpha <= 1:
-            raise ValueError(f"alpha must lie in [0, 1], found {self.alpha}")
-        if not 0 < self.warm_up <= 1:
-            raise ValueError(f"warm_up must lie in (0, 1], found {self.warm_up}")
+        check_warm_up(self.alpha, self.warm_up)
 
     def weight(self, progress: float) -> float:
         """Return w at a share of the fit in [0, 1]."""
-        return self.alpha * min(1.0, progress / self.warm_up)
+        return risen(self.alpha, self.warm_up, progress)
 
     def statistics(
         self, logits: Float[Tensor, "*runs items classes"], labels: Float[Tensor, "*runs items classes"]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 
 from trimtab.objectives.self_targeted import FollowsItself
+from trimtab.objectives.warm_up import check_warm_up, risen
 from trimtab.types import Context, Tensor
 
 
@@ -36,10 +37,7 @@ class Entropy(FollowsItself):
     """Share of the fit over which the weight rises from 0 to alpha, in (0, 1]; as for confidence."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.alpha <= 1:
-            raise ValueError(f"alpha must lie in [0, 1], found {self.alpha}")
-        if not 0 < self.warm_up <= 1:
-            raise ValueError(f"warm_up must lie in (0, 1], found {self.warm_up}")
+        check_warm_up(self.alpha, self.warm_up)
 
     def target(
         self,
@@ -48,5 +46,5 @@ class Entropy(FollowsItself):
         context: Context,
     ) -> Float[Tensor, "*runs items classes"]:
         """Return (1 - w) q + w p, through which no gradient flows."""
-        weight = self.alpha * min(1.0, context.progress / self.warm_up)
+        weight = risen(self.alpha, self.warm_up, context.progress)
         return mixed_with_own(logits.detach().softmax(-1), labels, weight)

@@ -1,6 +1,6 @@
 """Everything that one seed makes, built on demand.
 
-split -> gold labels -> weak supervisor -> weak labels -> (schedule, label steps) -> student -> predictions
+split -> gold labels -> weak supervisor -> weak labels -> (label steps, schedule) -> student -> predictions
 split -> gold labels of the transfer items -> ceiling (and the controls) -> predictions
 """
 
@@ -77,7 +77,8 @@ class Seed:
     ) -> Fitted:
         """A learner trained on what it is told, with its predictions on some splits.
 
-        `given` are the labels before any step: a probe's penalty is chosen on them, once for all methods.
+        On the labels `given` a probe's penalty is chosen: those before any step, so that it is chosen once for all
+        methods; of a model that learns from relabelled items, the new labels.
         """
         spec, fit = learner.spec, learner.fit
         if isinstance(fit, Probe):

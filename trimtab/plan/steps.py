@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from trimtab.errors import ExperimentError
 from trimtab.experiment import Supervisor
@@ -13,7 +14,7 @@ from trimtab.plan.seed import Seed
 from trimtab.plan.supervisors import member_labels
 from trimtab.stages.informed import LabelInformed
 from trimtab.stages.stage import Stage
-from trimtab.types import InformedStep, LabelStep
+from trimtab.types import InformedStep, LabelStep, Need
 
 FOLDS = 3
 """Folds of the cross-fits that label steps ask for."""
@@ -34,6 +35,12 @@ def stepped(
 
 def _informed(seed: Seed, supervisor: Supervisor, student: Learner, labels: Stage, step: InformedStep) -> Stage:
     needs, name = step.needs, type(step).__name__
+    unknown = sorted(set(needs) - set(get_args(Need)))
+    if unknown:
+        raise ExperimentError(
+            f"methods: the label step {name} needs {', '.join(unknown)}, which no step can be given; wanted some of "
+            f"{', '.join(get_args(Need))}"
+        )
     if seed.kinds is STREAMED and needs:
         raise ExperimentError(
             f"methods: the label step {name} holds activations in memory, which a streamed task does not; use the task "

@@ -65,18 +65,20 @@ def agreement_grids(results: Results) -> list[Grid]:
         )
         if rows:
             head = ("", "Supervisor right", "Supervisor wrong")
-            made.append(Grid(pair_name(results, group), head, body, _kinds(rows), _cell_notes(body)))
+            made.append(Grid(pair_name(results, group), head, body, kinds_of(rows), cell_notes(body)))
     return made
 
 
 def calibration_grids(results: Results) -> list[Grid]:
-    """Return the expected calibration error of every student."""
+    """Return the expected calibration error of every student, beside those of its supervisor and its ceiling."""
     made = []
     for group in main_groups(results):
         rows = [row for row in group.rows if (row.get("calibration") or {}).get("ece")]
-        body = tuple((marked_name(row), value(row["calibration"]["ece"])) for row in rows)
+        names = ("weak_ece", "ece", "ceiling_ece")
+        body = tuple((marked_name(row), *(value(row["calibration"].get(name)) for name in names)) for row in rows)
         if rows:
-            made.append(Grid(pair_name(results, group), ("", "ECE"), body, _kinds(rows), _cell_notes(body)))
+            head = ("", "ECE of the supervisor", "ECE of the student", "ECE of the ceiling")
+            made.append(Grid(pair_name(results, group), head, body, kinds_of(rows), cell_notes(body)))
     return made
 
 
@@ -94,9 +96,9 @@ def label_grids(results: Results) -> list[Grid]:
                     pair_name(results, group),
                     (*head, "Ground truth used", "Truth level"),
                     body,
-                    _kinds(rows),
-                    _cell_notes(body),
-                    _note_of_all(body),
+                    kinds_of(rows),
+                    cell_notes(body),
+                    note_of_all(body),
                 )
             )
     return made
@@ -145,7 +147,7 @@ def aggregate_grid(results: Results) -> Grid | None:
         for entry in entries
     )
     head = ("", "Metric", "Median PGR", "ok", "imprecise", "no gap", "other")
-    return Grid(f"Over {printable(entries[0].get('over', 'pairs'))}", head, body, notes=_cell_notes(body))
+    return Grid(f"Over {printable(entries[0].get('over', 'pairs'))}", head, body, notes=cell_notes(body))
 
 
 def pair_name(results: Results, group: Group) -> str:
@@ -153,16 +155,18 @@ def pair_name(results: Results, group: Group) -> str:
     return f"{model_name(results, group.weak)} to {model_name(results, group.strong)}"
 
 
-def _kinds(rows: Sequence[Row]) -> tuple[str, ...]:
+def kinds_of(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return whether each row is a method or a control."""
     return tuple("control" if row.get("control") else "method" for row in rows)
 
 
-def _note_of_all(body: Sequence[tuple[str | Value, ...]]) -> str:
+def note_of_all(body: Sequence[tuple[str | Value, ...]]) -> str:
     """Return the note that all numbers share, if there is one: such a note needs no mark."""
     said = {cell.note for row in body for cell in row if isinstance(cell, Value)}
     return said.pop() if len(said) == 1 else ""
 
 
-def _cell_notes(body: Sequence[tuple[str | Value, ...]]) -> tuple[str, ...]:
+def cell_notes(body: Sequence[tuple[str | Value, ...]]) -> tuple[str, ...]:
+    """Return the notes of a table's numbers, each once."""
     said = dict.fromkeys(cell.note for row in body for cell in row if isinstance(cell, Value) and cell.note)
     return tuple(printable(note, 400) for note in said)

@@ -38,7 +38,7 @@ class Compare(Stage):
     metrics: tuple[str, ...]
 
     kind: ClassVar[str] = "compare"
-    code: ClassVar[tuple[str, ...]] = ("trimtab.comparison", "trimtab.metrics")
+    code: ClassVar[tuple[str, ...]] = ("trimtab.comparison", "trimtab.metrics", "trimtab.diagnostics")
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -98,6 +98,7 @@ class Compare(Stage):
             ids=test_ids,
             texts=tuple(texts[i] for i in test),
             gold=np.asarray(gold)[test],
+            classes=tuple(facts["data"]["classes"]),
             slices={name.removeprefix("slice:"): values for name, values in slices.items()},
             seeds=self.seeds,
             predictions=tuple(predicted(f"predictions.{i}") for i in range(len(self.predictions))),

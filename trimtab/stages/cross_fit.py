@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 from trimtab.stages.stage import Stage
 from trimtab.types import Labels, Progress
 
-FOLDING = ("trimtab.fit.select",)
-"""Where folds are drawn."""
+FOLDING = ("trimtab.fit.folds", "trimtab.stages.cross_fit")
+"""Where folds are drawn and put together."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class LabelCrossFitted(Stage):
 
 def _folds(data: Path, labels: Labels, folds: int, seed: int) -> Any:
     """Return each labelled item's fold."""
-    from trimtab.fit.select import fold_of_items
+    from trimtab.fit.folds import fold_of_items
     from trimtab.stages.tables import read_table, rows_of, strings
 
     items = read_table(data / "items.parquet", ["id", "related"])

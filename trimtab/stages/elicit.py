@@ -59,7 +59,7 @@ class PredictConsistent(Stage):
     parts: tuple[str, ...]
 
     kind: ClassVar[str] = "predict"
-    code: ClassVar[tuple[str, ...]] = ("trimtab.supervisors.ccs",)
+    code: ClassVar[tuple[str, ...]] = ("trimtab.supervisors.ccs", "trimtab.stages.elicit")
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class PredictCoherent(Stage):
     parts: tuple[str, ...]
 
     kind: ClassVar[str] = "predict"
-    code: ClassVar[tuple[str, ...]] = ("trimtab.supervisors.icm",)
+    code: ClassVar[tuple[str, ...]] = ("trimtab.supervisors.icm", "trimtab.stages.elicit")
 
     @cached_property
     def settings(self) -> dict[str, Any]:

@@ -76,11 +76,12 @@ class LabelInformed(Stage):
             own = read_labels(inputs["judged"])
             answers = aligned("judged_gold", own.ids).argmax(1)
             judged = Judged(states("supervisor_states", own.ids), own.probabilities, answers)
+        named = "supervisor_states" in self.step.needs  # `judged` brings them for its own items only
         members = [aligned(f"members.{i}", labels.ids) for i in range(len(self.members))]
         return Evidence(
             student_states=states("student_states", labels.ids),
             student_beliefs=aligned("student_beliefs", labels.ids) if "student_beliefs" in inputs else None,
-            supervisor_states=states("supervisor_states", labels.ids),
+            supervisor_states=states("supervisor_states", labels.ids) if named else None,
             judged=judged,
             members=tuple(members),
             gold=_Shop(aligned("gold", labels.ids).argmax(1), self.step) if "gold" in inputs else None,

@@ -126,6 +126,7 @@ class PredictEnsemble(Stage):
         "trimtab.supervisors.mean_ensemble",
         "trimtab.supervisors.adaboost",
         "trimtab.supervisors.dirichlet_ensemble",
+        "trimtab.stages.supervisors",
     )
 
     @property
@@ -201,7 +202,7 @@ class LabelBoosted(Stage):
     predictions: Stage
 
     kind: ClassVar[str] = "label"
-    code: ClassVar[tuple[str, ...]] = ("trimtab.supervisors.adaboost",)
+    code: ClassVar[tuple[str, ...]] = ("trimtab.supervisors.adaboost", "trimtab.stages.supervisors")
 
     @property
     def title(self) -> str:

@@ -43,7 +43,7 @@ class Select(BulkStage):
     seed: int
 
     kind: ClassVar[str] = "select"
-    code: ClassVar[tuple[str, ...]] = ("trimtab.fit.select", *PROBING)
+    code: ClassVar[tuple[str, ...]] = ("trimtab.fit.select", "trimtab.fit.folds", *PROBING)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -73,8 +73,8 @@ class Select(BulkStage):
         def question(stage: Select, folders: Mapping[str, Path]) -> Question:
             labels = read_labels(folders["labels"])
             rows = np.asarray(rows_of(ids, labels.ids))
-            told = rows, labels.probabilities, labels.weights, related[rows]
-            return Question(*told, stage.objective, stage.fit, stage.seed)
+            told = rows, labels.probabilities, labels.weights, stage.objective
+            return Question(*told, related[rows], stage.fit, stage.seed)
 
         read = _each(question, stages, inputs)
         return _answered(read, lambda asked: select_strengths(read_activations(inputs[0]["activations"]), asked))

@@ -9,19 +9,20 @@ Keeping a share instead of a threshold is ours: it fixes how many items the stud
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from trimtab.errors import FitError
+from trimtab.supervise.filtering import kept_only, rounded_up
 from trimtab.types import Array, Labels, Truth
 
 
 def most_confident(probabilities: Float[Array, "items classes"], keep: float) -> Bool[Array, "items"]:
     """Mark the `keep` share of items (rounded up) with the largest top probability; ties go to the earlier item."""
-    count = int(np.ceil(keep * len(probabilities) - 1e-9))
+    count = rounded_up(keep, len(probabilities))
     order = np.argsort(-probabilities.max(-1), kind="stable")
     marked = np.zeros(len(probabilities), dtype=bool)
     marked[order[:count]] = True
@@ -51,20 +52,18 @@ class Confident:
 
         Raises FitError where nothing is left.
         """
-        present = labels.weights > 0
-        if not present.any():
+        present = np.flatnonzero(labels.weights > 0)
+        if len(present) == 0:
             raise FitError("confident: there is no item with a positive weight to choose from; keep more of the labels")
         probabilities = labels.probabilities[present]
         if self.keep is not None:
             confident = most_confident(probabilities, self.keep)
         else:
             confident = probabilities.max(-1) >= self.threshold
-        weights = np.zeros(len(labels.weights))
-        weights[present] = np.where(confident, labels.weights[present], 0.0)
         if not confident.any():
             top = probabilities.max()
             raise FitError(
                 f"confident: no weak label reaches the threshold {self.threshold} (the surest has {top:.3f}). "
                 "Lower the threshold or use keep."
             )
-        return replace(labels, weights=weights)
+        return kept_only(labels, present[confident])

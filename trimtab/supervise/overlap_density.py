@@ -15,7 +15,7 @@ lies above a change point of the scores.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -23,6 +23,7 @@ from jaxtyping import Bool, Float
 
 from trimtab.errors import FitError
 from trimtab.supervise.certainty_weights import certainty_of
+from trimtab.supervise.filtering import kept_only, rounded_up
 from trimtab.supervise.neighbours import BLOCK
 from trimtab.types import Array, Evidence, Labels, Need, Truth
 
@@ -80,8 +81,4 @@ class OverlapDensity:
         score = overlap_score(evidence.student_states[present], hard)
         # easy items by score, then hard ones by certainty
         order = np.lexsort((-np.where(hard, sure, score), hard))
-        count = int(np.ceil(self.keep * len(present) - 1e-9))
-        kept = present[order[:count]]
-        weights = np.zeros(len(labels.weights))
-        weights[kept] = labels.weights[kept]
-        return replace(labels, weights=weights)
+        return kept_only(labels, present[order[: rounded_up(self.keep, len(present))]])

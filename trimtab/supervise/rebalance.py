@@ -1,6 +1,7 @@
 """Rebalance: let every class weigh the same, as far as the supervisor can tell classes apart.
 
-    w_i' = w_i (n / (C n_y(i)))^s        y(i) = argmax_c q_ic,  n_c = sum of weights of the items with y(i) = c
+    w_i' = w_i (n / (C n_y(i)))^s        y(i) = argmax_c q_ic,  n_c = sum of weights of the items with y(i) = c,
+                                         C = classes with n_c > 0,  n = sum of all weights
 
 EleutherAI/w2s drops items of the larger class until both have as many  https://github.com/EleutherAI/w2s
 Differs from that code: it balances by ground truth; here the weak labels decide, and items are weighed, not dropped.

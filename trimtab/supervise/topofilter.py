@@ -14,13 +14,14 @@ classes. Its own defaults for both numbers of neighbours are 50 or 20, by versio
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from trimtab.errors import FitError
+from trimtab.supervise.filtering import kept_only
 from trimtab.supervise.neighbours import nearest, standardised
 from trimtab.types import Array, Evidence, Labels, Need, Truth
 
@@ -87,6 +88,4 @@ class TopoFilter:
             left = np.sort(left[np.argsort(odd, kind="stable")[: len(left) - drop]])
         if len(np.unique(answers[left])) < 2:
             raise FitError(f"topofilter: {len(left)} items of one class only are left; use more neighbours")
-        weights = np.zeros(len(labels.weights))
-        weights[present[left]] = labels.weights[present[left]]
-        return replace(labels, weights=weights)
+        return kept_only(labels, present[left])

@@ -11,13 +11,14 @@ supervisor's probe reads and its own probabilities, with a penalty of 10 on its 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
 from trimtab.errors import FitError
+from trimtab.supervise.filtering import kept_only, rounded_up
 from trimtab.types import Array, Evidence, Judged, Labels, Need, Truth
 
 LEAST = 10
@@ -94,8 +95,5 @@ class Trust:
             self.hidden,
             evidence.seed,
         )
-        count = int(np.ceil(self.keep * len(present) - 1e-9))
-        kept = present[np.argsort(-trusted, kind="stable")[:count]]
-        weights = np.zeros(len(labels.weights))
-        weights[kept] = labels.weights[kept]
-        return replace(labels, weights=weights)
+        order = np.argsort(-trusted, kind="stable")
+        return kept_only(labels, present[order[: rounded_up(self.keep, len(present))]])

@@ -53,7 +53,7 @@ class StreamedCompare(Compare):
             counts=counts,
             items=items,
             predictions=predictions,
-            parts=known["parts"],
+            pieces=known["parts"],
             metrics=self.metrics,
             labels=lambda position: _told(inputs[f"labels.{position}"] / LABELS, data, known["parts"]),
         )

@@ -21,7 +21,12 @@ STREAMING = (*PROBING, "trimtab.fit.streamed", "trimtab.stages.streamed.train")
 class StreamedSelect(Select):
     """The penalty of a probe, chosen by held-out labels of a random sample of the items."""
 
-    code: ClassVar[tuple[str, ...]] = ("trimtab.fit.select", "trimtab.stages.streamed.train", *PROBING)
+    code: ClassVar[tuple[str, ...]] = (
+        "trimtab.fit.select",
+        "trimtab.fit.folds",
+        "trimtab.stages.streamed.train",
+        *PROBING,
+    )
 
     @property
     def bulk_key(self) -> str | None:
