@@ -25,6 +25,13 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def made_features() -> None:
+    """Make the tables that a recipe makes for itself."""
+    for script in RECIPES.glob("*/make_features.py"):
+        subprocess.run([sys.executable, str(script)], check=True, timeout=120)
+
+
 @pytest.mark.parametrize("recipe", sorted(path.name for path in RECIPES.iterdir() if path.is_dir()))
 def test_tiny_form_runs(recipe: str, tmp_path: Path) -> None:
     folder = RECIPES / recipe

@@ -144,7 +144,7 @@ def _task(values: Any, split: Any, folder: Path) -> tuple[Any, SplitSettings]:
     sizes = {key: values[key] for key in _SIZES if key in values}
     settings = {key: value for key, value in values.items() if key not in ("kind", *_SIZES)}
     path = settings.get("path")
-    if isinstance(path, str) and (kind == "file" or (folder / Path(path).expanduser()).exists()):
+    if isinstance(path, str) and (kind in ("file", "features") or (folder / Path(path).expanduser()).exists()):
         settings["path"] = str(folder / Path(path).expanduser())
     if not isinstance(split, dict):
         raise ExperimentError(f"split: found {_kind(split)}, wanted a mapping")

@@ -21,6 +21,7 @@ from trimtab.stages.data import Data
 from trimtab.stages.streamed.data import StreamedData
 from trimtab.store import Store, facts_of
 from trimtab.tasks import TASKS
+from trimtab.tasks.features import Features
 from trimtab.tasks.file import File
 from trimtab.tasks.hub import Hub
 from trimtab.tasks.splits import Pool, SplitSettings, draw
@@ -92,7 +93,7 @@ def _stored_pool(folder: Path) -> Pool:
 
 def _is_soon_read(task: Any) -> bool:
     """Say whether a task's data lie here and are read in seconds."""
-    if isinstance(task, File):
+    if isinstance(task, File | Features):
         path = Path(task.path)
         return not path.is_file() or path.stat().st_size < LARGE_FILE_BYTES
     if isinstance(task, Hub):
@@ -124,7 +125,7 @@ def _depth(spec: ModelSpec) -> int | None:
 def _config(spec: ModelSpec) -> dict[str, Any]:
     """Return a model's config.json where it is on this machine; nothing is downloaded for it."""
     source = locate(spec)
-    if source.gguf_file:
+    if source.gguf_file or source.kind == "features":
         return {}
     if source.kind == "hub":
         from huggingface_hub import try_to_load_from_cache

@@ -17,8 +17,8 @@ def has_language_head(spec: ModelSpec) -> bool:
     Raises ModelError where the model cannot be found.
     """
     source = locate(spec)
-    if source.gguf_file:
-        return True
+    if source.gguf_file or source.kind == "features":
+        return source.gguf_file is not None
     config = json.loads(_config_file(source).read_text("utf-8"))
     return any(name.endswith(_CAUSAL_HEADS) for name in config.get("architectures") or [])
 

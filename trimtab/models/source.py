@@ -17,6 +17,7 @@ from trimtab.types import ModelSpec
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _IDENTITY_SUFFIXES = {".safetensors", ".gguf", ".json", ".txt", ".model", ".jinja", ".py"}
+FEATURE_SUFFIXES = (".parquet", ".safetensors")
 _PICKLE_SUFFIXES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
 
 
@@ -24,9 +25,9 @@ _PICKLE_SUFFIXES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
 class Source:
     """A place that transformers can load from."""
 
-    kind: Literal["asset", "folder", "gguf", "hub"]
+    kind: Literal["asset", "folder", "gguf", "hub", "features"]
     place: str
-    """Local folder, or hub id."""
+    """Local folder, file of features, or hub id."""
     gguf_file: str | None = None
     """Name of the GGUF file inside the folder."""
     revision: str | None = None
@@ -34,7 +35,8 @@ class Source:
 
 
 def locate(spec: ModelSpec) -> Source:
-    """Return where the weights of a model are: asset, local folder, GGUF file or hub id, tried in this order.
+    """Return where the weights of a model are: asset, local folder, GGUF file, table of features or hub id, tried in
+    this order.
 
     Raises ModelError where a local path is absent or holds no safe weights; AssetError where an asset is not
     there.
@@ -47,8 +49,13 @@ def locate(spec: ModelSpec) -> Source:
     if local.is_dir():
         return _from_folder(local.absolute())
     if local.is_file():
+        if local.suffix in FEATURE_SUFFIXES and not (local.parent / "config.json").is_file():
+            return Source("features", str(local.absolute()))
         if local.suffix != ".gguf":
-            raise ModelError(f"{local} is a file but not a .gguf file; name its folder, a GGUF file or a hub id")
+            raise ModelError(
+                f"{local} is a file but not a .gguf file; name its folder, a GGUF file, a table of features "
+                f"({', '.join(FEATURE_SUFFIXES)}) or a hub id"
+            )
         return Source("gguf", str(local.absolute().parent), local.name)
     if _looks_like_a_path(spec.model):
         raise ModelError(f"the model path {local} does not exist; check it, or name a hub id or an asset")
@@ -59,7 +66,11 @@ def locate(spec: ModelSpec) -> Source:
 
 
 def _looks_like_a_path(model: str) -> bool:
-    return model.startswith(("/", "./", "../", "~", ".\\")) or model.endswith((".gguf", "/")) or model.count("/") > 1
+    return (
+        model.startswith(("/", "./", "../", "~", ".\\"))
+        or model.endswith((".gguf", "/", *FEATURE_SUFFIXES))
+        or model.count("/") > 1
+    )
 
 
 def _from_folder(folder: Path) -> Source:
@@ -105,6 +116,8 @@ def fingerprint(spec: ModelSpec) -> str:
         return f"asset:{assets.fingerprint(spec.model)}"
     if source.kind == "hub":
         return f"hub:{source.place}@{hub_commit(source)}"
+    if source.kind == "features":
+        return f"features:{_remembered_sha256([Path(source.place)])[0]}"
     folder = Path(source.place)
     files = sorted(entry for entry in folder.iterdir() if entry.is_file() and entry.suffix in _IDENTITY_SUFFIXES)
     if source.gguf_file:
@@ -122,6 +135,8 @@ def loaded_bytes(spec: ModelSpec) -> int:
     source = locate(spec)
     if source.kind == "hub":
         return 4_000_000_000
+    if source.kind == "features":
+        return 4 * Path(source.place).stat().st_size
     folder = Path(source.place)
     if source.gguf_file:
         return 8 * (folder / source.gguf_file).stat().st_size  # about 4 bits a weight

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from trimtab.errors import ExperimentError, ModelError
 from trimtab.experiment import Asked, Experiment, Supervisor, learners_of
 from trimtab.fit.probe_settings import Probe
 from trimtab.learner import Learner
 from trimtab.models.source import locate
+from trimtab.plan.feature_tables import check_feature_tables
 from trimtab.plan.kinds import IN_MEMORY, STREAMED, Kinds
 from trimtab.plan.pair import Pair, Registers
 from trimtab.plan.register import Register
@@ -18,6 +20,7 @@ from trimtab.stages.stage import Stage, order
 from trimtab.supervisors.annotator import Annotator
 from trimtab.supervisors.human_ratings import HumanRatings
 from trimtab.tasks.streamed.batch import StreamedTask
+from trimtab.types import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ def plan(experiment: Experiment) -> Plan:
     supervisor or the task; AssetError where an asset is absent.
     """
     _check_models(experiment)
+    check_feature_tables(experiment)
     kinds = _kinds(experiment)
     data = kinds.data(experiment.task, experiment.split.of_pool())
     seeds = [Seed(experiment, kinds, data, seed) for seed in experiment.seeds]
@@ -78,12 +82,18 @@ def plan(experiment: Experiment) -> Plan:
 def _described(supervisor: Supervisor) -> tuple[str, str]:
     """Return what a supervisor or student is called, and how it comes to its answers."""
     if isinstance(supervisor, Learner):
-        return supervisor.spec.model, supervisor.fit.kind
-    models = [one.spec.model for one in learners_of(supervisor)]
-    models += [supervisor.model.model] if isinstance(supervisor, Asked) else []
+        return _short_name(supervisor.spec), supervisor.fit.kind
+    models = [_short_name(one.spec) for one in learners_of(supervisor)]
+    models += [_short_name(supervisor.model)] if isinstance(supervisor, Asked) else []
     if isinstance(supervisor, HumanRatings | Annotator):
         return "people" if isinstance(supervisor, HumanRatings) else "made-up annotator", supervisor.name
     return " + ".join(dict.fromkeys(models)), supervisor.name
+
+
+def _short_name(spec: ModelSpec) -> str:
+    """Return a model's name; of a local path the last part, since results travel and folders do not."""
+    local = Path(spec.model).expanduser()
+    return local.name if local.is_absolute() and local.exists() else spec.model
 
 
 def _check_models(experiment: Experiment) -> None:

@@ -77,8 +77,17 @@ class Embed(Stage):
         from safetensors.numpy import save
 
         from trimtab.models.activations import activations
+        from trimtab.models.features import feature_rows
+        from trimtab.models.source import fingerprint, locate
         from trimtab.stages.tables import read_table, strings
 
+        source = locate(self.spec)
+        if source.kind == "features":
+            ids = strings(read_table(inputs["data"] / "items.parquet", ["id"]), "id")
+            values = feature_rows(Path(source.place), ids)
+            (out / "activations.safetensors").write_bytes(save({"activations": values}))
+            told = {"revision": fingerprint(self.spec), "features": values.shape[1]}
+            return {"model": self.spec.model, "truncated": 0, "tokens": 0, "description": told}
         texts = strings(read_table(inputs["data"] / "items.parquet", ["text"]), "text")
         prompt = json.loads((inputs["data"] / "data.json").read_text("utf-8"))["prompt"]
         spec = with_weights(self.spec, inputs)

@@ -16,6 +16,7 @@ TASKS: dict[str, str] = {
     "product_sentiment": "trimtab.tasks.product_sentiment:ProductSentiment",
     "file": "trimtab.tasks.file:File",
     "hub": "trimtab.tasks.hub:Hub",
+    "features": "trimtab.tasks.features:Features",
     "stream": "trimtab.tasks.stream:Stream",
     "synthetic": "trimtab.tasks.synthetic:Synthetic",
 }

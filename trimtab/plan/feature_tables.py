@@ -1,0 +1,46 @@
+"""Tables of features in the place of models: what can be asked of them, and what cannot."""
+
+from __future__ import annotations
+
+from trimtab.errors import ExperimentError
+from trimtab.experiment import Asked, Experiment, learners_of
+from trimtab.fit.tune_settings import Tune
+from trimtab.models.source import locate
+from trimtab.tasks.features import Features
+from trimtab.types import ModelSpec
+
+
+def check_feature_tables(experiment: Experiment) -> None:
+    """Raise ExperimentError where a table of features is to be asked, tuned, or read as only a model can be, or where
+    a model is to read items that have no text.
+    """
+    for place, spec in experiment.models():
+        if locate(spec).kind == "features":
+            _check_settings(place.removesuffix(".model"), spec)
+        elif isinstance(experiment.task, Features):
+            raise ExperimentError(
+                f"{place}: {spec.model} reads texts, and the items of a task of kind {Features.kind} have none; name a "
+                "table of features, or take the task `file` with `text` and `id`, beside which tables may stand too"
+            )
+    for side, learners in (("weak", experiment.weak), ("strong", experiment.strong)):
+        for number, one in enumerate(learners):
+            if isinstance(one, Asked) and locate(one.model).kind == "features":
+                raise ExperimentError(
+                    f"{side}.{number}.{one.name}.model: {one.model.model} is a table of features, which cannot be "
+                    "asked; name a model"
+                )
+            tuned = [learner.spec for learner in learners_of(one) if isinstance(learner.fit, Tune)]
+            for spec in (spec for spec in tuned if locate(spec).kind == "features"):
+                raise ExperimentError(
+                    f"{side}.{number}.fit: found tune, wanted probe: {spec.model} is a table of features, which has no "
+                    "weights to tune"
+                )
+
+
+def _check_settings(place: str, spec: ModelSpec) -> None:
+    plain = ModelSpec(spec.model)
+    for name in ("layer", "pooling", "padding", "template", "compile"):
+        if getattr(spec, name) != getattr(plain, name):
+            raise ExperimentError(
+                f"{place}.{name}: {spec.model} is a table of features, which has no {name}; leave it out"
+            )
