@@ -40,8 +40,17 @@ def write_fault_study(folder: Path) -> Path:
     tiny_encoder(folder / "weak")
     tiny_causal(folder / "strong")
     write_reviews(folder / "reviews.csv", items=700)
-    pq.write_table(pa_csv.read_csv(folder / "reviews.csv"), folder / "reviews.parquet", row_group_size=100)
+    reviews = pa_csv.read_csv(folder / "reviews.csv")
+    pq.write_table(reviews, folder / "reviews.parquet", row_group_size=100)
+    _write_pairs(folder / "pairs.jsonl", reviews.to_pylist())
     return folder
+
+
+def _write_pairs(path: Path, reviews: list[dict[str, Any]]) -> None:
+    """Write pairs of a good and a bad review."""
+    good, bad = ([one["text"] for one in reviews if one["label"] == label] for label in ("good", "bad"))
+    rows = [{"chosen": better, "rejected": worse} for better, worse in zip(good[:150], bad[:150], strict=True)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
 def fault_experiment(folder: Path, **changes: Any) -> Experiment:
@@ -118,7 +127,13 @@ def _all_else(folder: Path) -> tuple[Stage, ...]:
     told = fault_experiment(folder, methods=methods, strong=strong, controls=False)
     weak = every_supervisor(folder, PROBE)
     supervised = rated(fault_experiment(folder, weak=weak, methods=["naive"], strong=strong, controls=False))
-    return (*plan(told).stages, *plan(supervised).stages)
+    return (*plan(told).stages, *plan(supervised).stages, *_pairs(folder))
+
+
+def _pairs(folder: Path) -> tuple[Stage, ...]:
+    task = {"kind": "pairs", "path": str(folder / "pairs.jsonl"), "supervisor": 30, "transfer": 30, "test": 40}
+    strong = [{"model": str(folder / "strong"), "fit": PROBE, "precision": "fp32"}]
+    return plan(fault_experiment(folder, task=task, split={}, strong=strong, controls=False)).stages
 
 
 def stages_of(folder: Path) -> tuple[Stage, ...]:

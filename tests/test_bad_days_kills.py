@@ -16,12 +16,13 @@ STREAMED = ("StreamedData", "StreamedSplit", "StreamedLabelGold", "StreamedLabel
             "StreamedLabelFlipped", "StreamedCompare")  # fmt: skip
 STREAMED_WITH_MODEL = ("StreamedEmbed", "StreamedSelect", "StreamedTrainProbe", "StreamedPredictProbe",
                        "StreamedPredictZeroShot")  # fmt: skip
+OF_PAIRS = ("EmbedPairs", "SelectPairs", "TrainPairs", "PredictPairs")
 BY_OTHERS = ("PredictRatings", "PredictAnnotator", "PredictEnsemble", "PredictSelected", "PredictConsistent",
              "PredictCoherent", "PredictBest", "LabelResampled", "LabelBoosted", "LabelInformed", "LabelWithout",
              "LabelCrossFitted")  # fmt: skip
 LANES = {
     (*WITHOUT_MODEL, *STREAMED, *BY_OTHERS): False,
-    (*WITH_MODEL, *STREAMED_WITH_MODEL, "EmbedAnswered", "PredictPrompted"): True,
+    (*WITH_MODEL, *STREAMED_WITH_MODEL, *OF_PAIRS, "EmbedAnswered", "PredictPrompted"): True,
     ("TrainTune", "TrainGenerative"): True,
 }
 """What is killed side by side, and whether it needs the packages that load models."""

@@ -21,6 +21,7 @@ from trimtab.stages.elicit import EmbedAnswered
 from trimtab.stages.embed import Embed
 from trimtab.stages.generative import TrainGenerative
 from trimtab.stages.label import LabelFlipped, LabelGold, LabelModel, LabelStepped
+from trimtab.stages.pairs import EmbedPairs, PredictPairs
 from trimtab.stages.predict import PredictProbe, PredictTuned, PredictZeroShot
 from trimtab.stages.prefix import Prefix
 from trimtab.stages.stage import Stage
@@ -43,6 +44,8 @@ CODE: dict[type[Stage], tuple[str, ...]] = {
         "allocate", "duplicates", "make_pool", "own_splits", "related", "splits")),
     Embed: (*READ, "trimtab.models.activations"),
     EmbedAnswered: (*READ, "trimtab.models.activations", "trimtab.stages.elicit"),
+    EmbedPairs: (*READ, "trimtab.models.activations", "trimtab.stages.pairs"),
+    PredictPairs: ("trimtab.fit.probe", "trimtab.stages.pairs"),
     TrainGenerative: ("trimtab.fit.generative", "trimtab.models.load"),
     Prefix: (*READ, *LOWER, "trimtab.stages.prefix"),
     TrainTune: (*READ, *TUNED, *LEARNED),

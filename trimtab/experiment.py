@@ -143,9 +143,13 @@ def _task(values: Any, split: Any, folder: Path) -> tuple[Any, SplitSettings]:
     cls = _component(kind, "trimtab.tasks", TASKS, folder, "task.kind")
     sizes = {key: values[key] for key in _SIZES if key in values}
     settings = {key: value for key, value in values.items() if key not in ("kind", *_SIZES)}
-    path = settings.get("path")
-    if isinstance(path, str) and (kind in ("file", "features") or (folder / Path(path).expanduser()).exists()):
-        settings["path"] = str(folder / Path(path).expanduser())
+    for key in (one for one in settings if one == "path" or one.endswith("_path")):
+        path = settings[key]
+        here = kind in ("file", "features", "pairs") or (
+            isinstance(path, str) and (folder / Path(path).expanduser()).exists()
+        )
+        if isinstance(path, str) and here:
+            settings[key] = str(folder / Path(path).expanduser())
     if not isinstance(split, dict):
         raise ExperimentError(f"split: found {_kind(split)}, wanted a mapping")
     clash = sorted(set(split) & set(_SIZES))

@@ -86,12 +86,14 @@ class Items:
     """Single human ratings per item, where they exist; positions are not people."""
     held_ratings: tuple[tuple[float, ...], ...] | None = None
     """Ratings that gold was not made of, equally many per item, from which human supervisors draw."""
+    sides: tuple[tuple[str, str], ...] | None = None
+    """Of a task of pairs, what a model reads of each of the two answers (prompt and answer); class 0 is the first."""
     notes: tuple[str, ...] = ()
     """Sentences the report must repeat about this data set (contamination, thresholds that use gold)."""
 
     def __post_init__(self) -> None:
         count = len(self.ids)
-        for name in ("texts", "gold", "groups", "templates", "splits", "ratings", "held_ratings"):
+        for name in ("texts", "gold", "groups", "templates", "splits", "ratings", "held_ratings", "sides"):
             value = getattr(self, name)
             if value is not None and len(value) != count:
                 raise ValueError(f"Items.{name} has {len(value)} entries for {count} ids")

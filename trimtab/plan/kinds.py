@@ -1,14 +1,15 @@
-"""The stage classes of a study: those that hold a data set in memory, or those that stream it."""
+"""The stage classes of a study: those that hold a data set in memory, those for pairs, or those that stream it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from trimtab.stages.compare import Compare
 from trimtab.stages.data import Data
 from trimtab.stages.embed import Embed
 from trimtab.stages.label import LabelFlipped, LabelGold, LabelModel, LabelStepped
+from trimtab.stages.pairs import EmbedPairs, PredictPairs, SelectPairs, TrainPairs
 from trimtab.stages.predict import PredictProbe, PredictZeroShot
 from trimtab.stages.split import Split
 from trimtab.stages.streamed.compare import StreamedCompare
@@ -48,6 +49,7 @@ IN_MEMORY = Kinds(
     Data, Split, Embed, LabelGold, LabelModel, LabelStepped, LabelFlipped, Select, TrainProbe, PredictProbe,
     PredictZeroShot, Compare,
 )  # fmt: skip
+PAIRED = replace(IN_MEMORY, embed=EmbedPairs, select=SelectPairs, train=TrainPairs, predict=PredictPairs)
 STREAMED = Kinds(
     StreamedData, StreamedSplit, StreamedEmbed, StreamedLabelGold, StreamedLabelModel, StreamedLabelStepped,
     StreamedLabelFlipped, StreamedSelect, StreamedTrainProbe, StreamedPredictProbe, StreamedPredictZeroShot,

@@ -11,8 +11,9 @@ from trimtab.fit.probe_settings import Probe
 from trimtab.learner import Learner
 from trimtab.models.source import locate
 from trimtab.plan.feature_tables import check_feature_tables
-from trimtab.plan.kinds import IN_MEMORY, STREAMED, Kinds
+from trimtab.plan.kinds import IN_MEMORY, PAIRED, STREAMED, Kinds
 from trimtab.plan.pair import Pair, Registers
+from trimtab.plan.paired import check_pairs
 from trimtab.plan.register import Register
 from trimtab.plan.seed import Seed
 from trimtab.stages.compare import Compare, Row
@@ -108,15 +109,23 @@ def _check_models(experiment: Experiment) -> None:
 def _kinds(experiment: Experiment) -> Kinds:
     """Return the stage classes for the task.
 
-    Raises ExperimentError where a streamed task is to be tuned on.
+    Raises ExperimentError where what is asked for does not suit a streamed task, or one of pairs.
     """
-    if not isinstance(experiment.task, StreamedTask):
-        return IN_MEMORY
+    if isinstance(experiment.task, StreamedTask):
+        why = "tuning holds its texts in memory, which a task of kind {kind} does not; use the task `file` for data"
+        _check_probes(experiment, f"{why} that fit")
+        return STREAMED
+    if getattr(experiment.task, "paired", False):
+        check_pairs(experiment)
+        _check_probes(experiment, "a task of kind {kind} compares two answers, which tuning cannot yet")
+        return PAIRED
+    return IN_MEMORY
+
+
+def _check_probes(experiment: Experiment, why: str) -> None:
+    """Raise ExperimentError where a model is to be tuned."""
     for side, learners in (("weak", experiment.weak), ("strong", experiment.strong)):
         for place, learner in enumerate(learners):
             if isinstance(learner, Learner) and not isinstance(learner.fit, Probe):
-                raise ExperimentError(
-                    f"{side}.{place}.fit: found {learner.fit.kind}, wanted probe: tuning holds its texts in memory, "
-                    f"which a task of kind {experiment.task.kind} does not; use the task `file` for data that fit"
-                )
-    return STREAMED
+                reason = why.format(kind=experiment.task.kind)
+                raise ExperimentError(f"{side}.{place}.fit: found {learner.fit.kind}, wanted probe: {reason}")

@@ -19,7 +19,8 @@ def identity_of(task: Any, split: SplitSettings) -> dict[str, Any]:
     from trimtab.digest import source_digest
 
     settings = settings_of(task)
-    settings.pop("path", None)  # the fingerprint says what lies there; a moved file is still the same data
+    for name in ("path", "transfer_path", "test_path"):  # the fingerprint says what lies there, wherever it lies
+        settings.pop(name, None)
     told = {"kind": task.kind, "settings": settings, "data": task.fingerprint()}
     return {"task": told | {"source": source_digest(type(task).__module__)}, "split": settings_of(split)}
 
@@ -71,6 +72,9 @@ class Data(Stage):
             "related": [*pool.test_related, *pool.train_related],
             "role": ["test"] * len(pool.test) + ["pool"] * len(pool.train),
         }
+        if items.sides is not None:
+            names = ("side:first", "side:second")
+            columns |= {name: [items.sides[i][side] for i in rows] for side, name in enumerate(names)}
         columns |= {f"slice:{name}": np.asarray(values)[rows] for name, values in items.slices.items()}
         write_table(out / "items.parquet", columns)
         write_table(out / "gold.parquet", {"id": ids, "gold": np.asarray(items.gold)[rows]})

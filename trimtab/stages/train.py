@@ -74,10 +74,20 @@ class Select(BulkStage):
             labels = read_labels(folders["labels"])
             rows = np.asarray(rows_of(ids, labels.ids))
             told = rows, labels.probabilities, labels.weights, stage.objective
-            return Question(*told, related[rows], stage.fit, stage.seed)
+            return cls.asked(Question(*told, related[rows], stage.fit, stage.seed), len(ids))
 
         read = _each(question, stages, inputs)
-        return _answered(read, lambda asked: select_strengths(read_activations(inputs[0]["activations"]), asked))
+        return _answered(read, lambda asked: select_strengths(cls.seen(inputs[0]["activations"]), asked))
+
+    @classmethod
+    def seen(cls, folder: Path) -> Any:
+        """Return what a probe learns from: the activations of an embed artifact."""
+        return read_activations(folder)
+
+    @classmethod
+    def asked(cls, question: Any, items: int) -> Any:
+        """Return a question as it is put to the activations of so many items."""
+        return question
 
     def keep(self, solution: Any, out: Path) -> dict[str, Any]:
         """Write `selection.json`: the chosen strength and every candidate's held-out cross-entropy."""
@@ -130,15 +140,26 @@ class TrainProbe(BulkStage):
             labels = read_labels(folders["labels"])
             selection = json.loads((folders["selection"] / "selection.json").read_text("utf-8"))
             told = np.asarray(rows_of(ids, labels.ids)), labels.probabilities, labels.weights
-            return Problem(*told, stage.objective, selection["strength"], stage.fit), selection
+            problem = Problem(*told, stage.objective, selection["strength"], stage.fit)
+            return cls.asked(problem, len(ids)), selection
 
         def fitted(asked: Sequence[tuple[Problem, dict[str, Any]]]) -> Sequence[Any]:
-            heads = fit_probes(read_activations(inputs[0]["activations"]), [one for one, _ in asked])
+            heads = fit_probes(cls.seen(inputs[0]["activations"]), [one for one, _ in asked])
             return [
                 head if isinstance(head, Exception) else (*told, head) for told, head in zip(asked, heads, strict=True)
             ]
 
         return _answered(_each(problem, stages, inputs), fitted)
+
+    @classmethod
+    def seen(cls, folder: Path) -> Any:
+        """Return what a probe learns from: the activations of an embed artifact."""
+        return read_activations(folder)
+
+    @classmethod
+    def asked(cls, problem: Any, items: int) -> Any:
+        """Return a problem as it is put to the activations of so many items."""
+        return problem
 
     def keep(self, solution: Any, out: Path) -> dict[str, Any]:
         """Write `head.safetensors` and `fit.json`."""

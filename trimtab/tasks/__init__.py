@@ -17,6 +17,7 @@ TASKS: dict[str, str] = {
     "file": "trimtab.tasks.file:File",
     "hub": "trimtab.tasks.hub:Hub",
     "features": "trimtab.tasks.features:Features",
+    "pairs": "trimtab.tasks.pairs:Pairs",
     "stream": "trimtab.tasks.stream:Stream",
     "synthetic": "trimtab.tasks.synthetic:Synthetic",
 }

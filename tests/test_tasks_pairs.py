@@ -1,0 +1,157 @@
+"""Pairs of answers: what is read, in which order, and a study on them that no order can decide."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_models import WORDS, tiny_causal
+
+from trimtab.errors import ExperimentError, TaskError
+from trimtab.experiment import parse
+from trimtab.plan import plan
+from trimtab.stages.pairs import both_orders
+from trimtab.study import run
+from trimtab.tasks.pairs import Pairs, common_prompt
+from trimtab.tasks.splits import SplitSettings, fix_pool
+
+DIALOGUE = "\n\nHuman: how do I open it?\n\nAssistant: which one?\n\nHuman: the old one\n\nAssistant:"
+
+
+def write(path: Path, rows: list[dict[str, str]]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return str(path)
+
+
+def rows(count: int, start: int = 0) -> list[dict[str, str]]:
+    return [{"prompt": f"q{i}", "chosen": f"good answer {i}", "rejected": f"bad answer {i}"}
+            for i in range(start, start + count)]  # fmt: skip
+
+
+def test_gold_says_where_the_chosen_answer_stands(tmp_path: Path) -> None:
+    items = Pairs(write(tmp_path / "p.jsonl", rows(200))).read()
+    assert items.sides is not None and items.classes == ("first", "second")
+    for sides, gold, text in zip(items.sides, items.gold, items.texts, strict=True):
+        assert "good" in sides[gold] and "bad" in sides[1 - gold]
+        assert text.index("[first]") < text.index("[second]")
+        assert sides[0].removeprefix("q").split("good")[0].split("bad")[0] in text
+    assert 70 < items.gold.sum() < 130  # the order is random
+
+
+def test_the_order_does_not_know_which_is_the_chosen_one(tmp_path: Path) -> None:
+    turned = [{"prompt": row["prompt"], "chosen": row["rejected"], "rejected": row["chosen"]} for row in rows(50)]
+    one = Pairs(write(tmp_path / "a.jsonl", rows(50))).read()
+    other = Pairs(write(tmp_path / "b.jsonl", turned)).read()
+    assert one.sides == other.sides and one.ids == other.ids
+    np.testing.assert_array_equal(one.gold, 1 - other.gold)
+
+
+def test_another_seed_orders_otherwise(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.jsonl", rows(100))
+    assert 20 < (Pairs(path).read().gold != Pairs(path, order_seed=1).read().gold).sum() < 80
+
+
+def test_dialogues_share_their_beginning(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.jsonl", [{"chosen": f"{DIALOGUE} pull it", "rejected": f"{DIALOGUE} push it"}])
+    items = Pairs(path).read()
+    assert items.groups == (DIALOGUE.strip(),)
+    assert items.sides is not None and sorted(items.sides[0]) == [f"{DIALOGUE} pull it", f"{DIALOGUE} push it"]
+
+
+@pytest.mark.parametrize("chosen, rejected, prompt", [
+    (f"{DIALOGUE} a", f"{DIALOGUE} b", DIALOGUE),
+    ("\n\nHuman: a\n\nAssistant: x", "\n\nHuman: b\n\nAssistant: x", ""),
+    ("yes", "no", ""),
+])  # fmt: skip
+def test_the_common_prompt_ends_with_the_last_common_turn(chosen: str, rejected: str, prompt: str) -> None:
+    assert common_prompt(chosen, rejected) == prompt
+
+
+def test_equal_answers_are_named_or_dropped(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.jsonl", [*rows(2), {"prompt": "q", "chosen": "same", "rejected": "same "}])
+    with pytest.raises(TaskError, match=r"line 3.*the same answer as the chosen one.*equal: drop"):
+        Pairs(path).read()
+    assert len(Pairs(path, equal="drop").read().ids) == 2
+
+
+def test_pairs_of_one_prompt_never_straddle_two_files(tmp_path: Path) -> None:
+    """Of three files that share prompts, the test file keeps its pairs."""
+    names = ("path", "transfer_path", "test_path")
+    shared = [{"prompt": "q0", "chosen": "x y", "rejected": "z w"}]
+    files = {name: write(tmp_path / f"{name}.jsonl", rows(30, 100 * place)) for place, name in enumerate(names)}
+    files["path"] = write(tmp_path / "path.jsonl", rows(30))
+    files["test_path"] = write(tmp_path / "test_path.jsonl", [*rows(30, 200), *shared])
+    pool = fix_pool(Pairs(**files).read(), SplitSettings())
+    assert len(pool.test) == 31
+    assert pool.supervisor is not None and len(pool.supervisor) == 29
+    assert pool.dropped["group"] == 1
+
+
+def test_files_belong_together(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="transfer_path and test_path belong together"):
+        Pairs("a", transfer_path="b")
+
+
+def test_both_orders_turn_the_labels() -> None:
+    from trimtab.fit.bulk import Problem
+    from trimtab.fit.probe_settings import Probe
+    from trimtab.objectives.naive import Naive
+
+    told = Problem(np.array([2, 0]), np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([1.0, 0.5]), Naive(), 0.1, Probe())
+    doubled = both_orders(told, 5)
+    assert doubled.rows.tolist() == [2, 0, 7, 5]
+    assert doubled.labels.tolist() == [[0.9, 0.1], [0.3, 0.7], [0.1, 0.9], [0.7, 0.3]]
+    assert doubled.weights.tolist() == [1.0, 0.5, 1.0, 0.5]
+
+
+def experiment(folder: Path, pairs: int = 240) -> dict[str, Any]:
+    """Write pairs whose chosen answer holds more of the first words, and return a study on them."""
+    generator = np.random.default_rng(0)
+    told = []
+    for number in range(pairs):
+        better, worse = (" ".join(generator.choice(WORDS[part], 6)) for part in (slice(0, 20), slice(20, 40)))
+        told.append({"prompt": f"text {number} : ", "chosen": f"{better} {number}", "rejected": f"{worse} {number}"})
+    model = str(tiny_causal(folder / "model"))
+    return {
+        "name": "pairs",
+        "task": {"kind": "pairs", "path": write(folder / "p.jsonl", told), "supervisor": 70, "transfer": 80,
+                 "test": 80},
+        "weak": [{"model": model, "layer": 1, "pooling": "mean", "fit": "probe"}],
+        "strong": [{"model": model, "pooling": "mean", "fit": "probe"}],
+        "methods": ["naive", "confidence",
+                    {"name": "half", "labels": [{"confident": {"keep": 0.5}}], "objective": "naive"}],
+        "seeds": [0],
+    }  # fmt: skip
+
+
+def test_a_study_on_pairs_learns_and_no_order_decides(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    results = run(parse(experiment(tmp_path), tmp_path), store=tmp_path / "store")
+    row = results.row("naive", "accuracy")
+    assert row["ceiling"]["mean"] > 0.9 and row["student"]["mean"] > 0.85
+    heads = [load_file(path) for path in (tmp_path / "store" / "train").glob("*/head.safetensors")]
+    assert len(heads) >= 5
+    for head in heads:
+        assert abs(float(head["bias"][1] - head["bias"][0])) < 1e-6
+        np.testing.assert_allclose(head["mean"], 0, atol=1e-6)
+    controls = {one["control"] for one in results.data["rows"] if one["control"]}
+    assert controls == {"flipped_truth", "weak_on_weak", "weak_on_truth"}
+
+
+REFUSED = {
+    "tune": ({"strong": [{"model": "MODEL", "fit": "tune"}]}, r"strong\.0\.fit: found tune, wanted probe"),
+    "prompted": ({"weak": [{"prompted": {"model": "MODEL"}}]}, r"weak\.0: prompted asks a model about one text"),
+    "few shots": ({"methods": [{"schedule": "weak_few_shot"}]}, r"methods\.0: the schedule weak_few_shot reads one"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_pairs_cannot_be_combined_with(case: str, tmp_path: Path) -> None:
+    values, (change, message) = experiment(tmp_path, 20), REFUSED[case]
+    model = values["strong"][0]["model"]
+    with pytest.raises(ExperimentError, match=message):
+        plan(parse(values | json.loads(json.dumps(change).replace("MODEL", model)), tmp_path))
