@@ -20,7 +20,7 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	.venv/bin/python -m trimtab assets fetch minilm-l6 smollm2-135m vader
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -q -n 2 --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 slow: $(STAMP)
 	.venv/bin/python -m trimtab assets fetch minilm-l6 smollm2-135m vader

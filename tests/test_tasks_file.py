@@ -294,3 +294,20 @@ def test_a_data_frame_with_gaps(tmp_path: Path) -> None:
     assert items.classes == ("0", "1")
     assert items.groups[0] == "7"
     assert len(set(items.groups)) == 4
+
+
+def test_columns_of_numbers_become_slices(tmp_path: Path) -> None:
+    rows = [row | {"hard": number / 2} for number, row in enumerate(ROWS)]
+    assert File(written(tmp_path, "csv", rows), slices=("hard",)).read().slices["hard"].tolist() == [0, 0.5, 1]
+
+
+@pytest.mark.parametrize("value, found", [("high", "str 'high'"), (None, "no value")])
+def test_a_slice_that_is_no_number_is_named(tmp_path: Path, value: object, found: str) -> None:
+    rows = [row | {"hard": value if number == 1 else 0.5} for number, row in enumerate(ROWS)]
+    with pytest.raises(TaskError, match=rf"line 2.*hard.*{found}.*a number"):
+        File(written(tmp_path, "jsonl", rows), slices=("hard",)).read()
+
+
+def test_a_slice_without_a_column_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=r'no column "hard", which the setting "slices" asks for'):
+        File(written(tmp_path, "csv"), slices=("hard",)).read()

@@ -210,3 +210,22 @@ def test_product_sentences_are_grouped_by_review() -> None:
     members = draw(pool, settings, 0)
     reviews = [{one.split("_")[0] for one in side} for side in (members.supervisor, members.transfer, members.test)]
     assert not (reviews[0] & reviews[1] or reviews[0] & reviews[2] or reviews[1] & reviews[2])
+
+
+@needs_vader
+def test_tweets_in_three_classes_follow_the_mean_rating() -> None:
+    """The classes are made again from the single ratings; nothing is left out."""
+    items = resolve("tweet_three_class")().read()
+    assert len(items.ids) == 4200 and items.classes == ("negative", "neutral", "positive")
+    assert items.ratings is not None
+    for ratings, gold in zip(items.ratings, items.gold, strict=True):
+        mean = float(np.mean(ratings))
+        if abs(abs(mean) - 0.5) > 1e-9:
+            assert gold == (1 if abs(mean) < 0.5 else 2 * (mean > 0))
+    assert (np.bincount(items.gold) > 300).all()
+    assert "none was left out" in items.notes[0]
+
+
+def test_a_neutral_class_needs_a_width() -> None:
+    with pytest.raises(ValueError, match="neutral must be above 0"):
+        resolve("tweet_three_class")(neutral=0)

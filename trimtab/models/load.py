@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from trimtab.errors import ModelError
 from trimtab.models.last_token import last_feed_forward, only_last_token
 from trimtab.models.layers import Reached, compile_blocks, cut_above, read_layer
+from trimtab.models.memory import keep_freed_memory
 from trimtab.models.positions import left_padding_positions, positions_of
 from trimtab.models.precision import device_class, resolved_precision
 from trimtab.models.quiet import quiet
@@ -150,6 +151,8 @@ def load_weights(kind: Any, source: Source, config: Any, dtype: torch.dtype, tru
 
     Raises ModelError where weights are missing, pickled or of another architecture.
     """
+    if device_class() == "cpu":
+        keep_freed_memory()
     where = _where(source)
     if source.gguf_file is None:
         where |= {"use_safetensors": True, "config": config}

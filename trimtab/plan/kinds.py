@@ -46,12 +46,31 @@ class Kinds:
 
 
 IN_MEMORY = Kinds(
-    Data, Split, Embed, LabelGold, LabelModel, LabelStepped, LabelFlipped, Select, TrainProbe, PredictProbe,
-    PredictZeroShot, Compare,
-)  # fmt: skip
+    data=Data,
+    split=Split,
+    embed=Embed,
+    gold=LabelGold,
+    weak=LabelModel,
+    stepped=LabelStepped,
+    flipped=LabelFlipped,
+    select=Select,
+    train=TrainProbe,
+    predict=PredictProbe,
+    zero_shot=PredictZeroShot,
+    compare=Compare,
+)
 PAIRED = replace(IN_MEMORY, embed=EmbedPairs, select=SelectPairs, train=TrainPairs, predict=PredictPairs)
 STREAMED = Kinds(
-    StreamedData, StreamedSplit, StreamedEmbed, StreamedLabelGold, StreamedLabelModel, StreamedLabelStepped,
-    StreamedLabelFlipped, StreamedSelect, StreamedTrainProbe, StreamedPredictProbe, StreamedPredictZeroShot,
-    StreamedCompare,
-)  # fmt: skip
+    data=StreamedData,
+    split=StreamedSplit,
+    embed=StreamedEmbed,
+    gold=StreamedLabelGold,
+    weak=StreamedLabelModel,
+    stepped=StreamedLabelStepped,
+    flipped=StreamedLabelFlipped,
+    select=StreamedSelect,
+    train=StreamedTrainProbe,
+    predict=StreamedPredictProbe,
+    zero_shot=StreamedPredictZeroShot,
+    compare=StreamedCompare,
+)

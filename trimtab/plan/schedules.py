@@ -62,6 +62,11 @@ def taught(seed: Seed, supervisor: Supervisor, student: Learner, method: Method)
             "task `file` for data that fit"
         )
     if isinstance(schedule, WeakFewShot):
+        if method.objective != Naive():
+            raise ExperimentError(
+                f"methods: the schedule {schedule.name} trains nothing, so that the objective of {method.name} would "
+                "do nothing; leave it out"
+            )
         asked = PredictPrompted(seed.data, seed.split, student.spec, schedule.shots, seed.seed, ("test",), told)
         return Taught(Fitted(asked), told)
     links, folds = _links(schedule, student)

@@ -59,6 +59,8 @@ class Compare(Stage):
         measured = self._measured(inputs, facts)
         description = Description(self.learners, self.embedded, self._splits(inputs), facts)
         results = envelope(measured, self.rows, self.metrics, description, self._digests(), progress)
+        for key, dimension in self._dimensions(inputs).items():
+            results["models"][key]["intrinsic_dimension"] = dimension
         write_json(out / "results.json", results)
         return {"rows": len(results["rows"])}
 
@@ -106,6 +108,18 @@ class Compare(Stage):
             transfer_gold=known,
             resample=shared_resample(related, len(self.seeds), DRAWS),
         )
+
+    def _dimensions(self, inputs: Mapping[str, Path]) -> dict[str, Any]:
+        """Return the intrinsic dimension of each probed model's activations of the test items."""
+        from trimtab.diagnostics.dimension import dimension_json
+        from trimtab.stages.tables import read_table, strings
+        from trimtab.stages.train import read_activations
+
+        roles = strings(read_table(inputs["data"] / "items.parquet", ["role"]), "role")
+        test = [i for i, role in enumerate(roles) if role == "test"]
+        return {
+            key: dimension_json(read_activations(inputs[f"embeds.{i}"])[test]) for i, key in enumerate(self.embedded)
+        }
 
     def _splits(self, inputs: Mapping[str, Path]) -> dict[str, Any]:
         """Return size and identity of the three splits; the test split is one for all seeds."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Int
 
+from trimtab.errors import FitError
 from trimtab.types import Array, Labels
 
 
@@ -18,6 +19,17 @@ def rounded_up(share: float, items: int) -> int:
     """
     # 0.07 * 100 is a little above 7 in binary floating point, and must stay 7
     return int(np.ceil(share * items - 1e-9))
+
+
+def counting(labels: Labels, step: str) -> Int[Array, "counting"]:
+    """Return the rows that still have a weight.
+
+    Raises FitError where there are none; `step` is the name of the label step that asks.
+    """
+    rows = np.flatnonzero(labels.weights > 0)
+    if not len(rows):
+        raise FitError(f"{step}: the steps before it have dropped all {len(labels.ids)} items; keep more of them")
+    return rows
 
 
 def kept_only(labels: Labels, kept: Int[Array, "kept"]) -> Labels:

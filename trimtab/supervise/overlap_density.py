@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float
 
 from trimtab.errors import FitError
 from trimtab.supervise.certainty_weights import certainty_of
-from trimtab.supervise.filtering import kept_only, rounded_up
+from trimtab.supervise.filtering import counting, kept_only, rounded_up
 from trimtab.supervise.neighbours import BLOCK
 from trimtab.types import Array, Evidence, Labels, Need, Truth
 
@@ -73,7 +73,7 @@ class OverlapDensity:
         Raises FitError where the supervisor is equally sure of all items.
         """
         assert evidence.student_states is not None
-        present = np.flatnonzero(labels.weights > 0)
+        present = counting(labels, "overlap_density")
         sure = certainty_of(labels.probabilities[present])
         if sure.max() - sure.min() < 1e-12:
             raise FitError("overlap_density: the supervisor is equally sure of all items, so that none is hard")

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from trimtab.errors import FitError
-from trimtab.supervise.filtering import kept_only, rounded_up
+from trimtab.supervise.filtering import counting, kept_only, rounded_up
 from trimtab.types import Array, Evidence, Judged, Labels, Need, Truth
 
 LEAST = 10
@@ -87,7 +87,7 @@ class Trust:
         """
         assert evidence.supervisor_states is not None
         assert evidence.judged is not None
-        present = np.flatnonzero(labels.weights > 0)
+        present = counting(labels, "trust")
         trusted = trust(
             evidence.judged,
             evidence.supervisor_states[present],

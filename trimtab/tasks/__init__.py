@@ -13,6 +13,7 @@ from trimtab.types import Items
 TASKS: dict[str, str] = {
     "movie_sentiment": "trimtab.tasks.movie_sentiment:MovieSentiment",
     "tweet_sentiment": "trimtab.tasks.tweet_sentiment:TweetSentiment",
+    "tweet_three_class": "trimtab.tasks.tweet_three_class:TweetThreeClass",
     "product_sentiment": "trimtab.tasks.product_sentiment:ProductSentiment",
     "file": "trimtab.tasks.file:File",
     "hub": "trimtab.tasks.hub:Hub",

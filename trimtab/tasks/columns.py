@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from trimtab.errors import TaskError
 from trimtab.tasks.own_splits import check_own_names
 from trimtab.tasks.rows import Row, Table
-from trimtab.tasks.values import classes_of, label_of, name_of, own_split_of, text_of, wrong
-from trimtab.types import Items
+from trimtab.tasks.values import classes_of, label_of, name_of, number_of, own_split_of, text_of, wrong
+from trimtab.types import Array, Items
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,15 @@ def items_of(table: Table, columns: Columns, classes: Sequence[str] | None, prom
         splits=None if splits is None else tuple(splits),
         notes=tuple(_not_used(table, name) for name in columns.overlooked(table.columns)),
     )
+
+
+def numbers_of(table: Table, column: str) -> Float[Array, "items"]:
+    """Return a column of numbers.
+
+    Raises TaskError where it is missing, or a value is not a finite number.
+    """
+    table.require(column, "slices")
+    return np.array([number_of(table, row, column) for row in table.rows])
 
 
 def _not_used(table: Table, name: str) -> str:

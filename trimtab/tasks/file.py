@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from trimtab.digest import file_digest
 from trimtab.errors import TaskError
-from trimtab.tasks.columns import Columns, items_of
+from trimtab.tasks.columns import Columns, items_of, numbers_of
 from trimtab.tasks.formats import check_delimiter, read_table
 from trimtab.tasks.values import ClassName, check_prompt, class_names
 from trimtab.types import Items
@@ -34,6 +34,8 @@ class File:
     split: str | None = None
     """Column with the data set's own splits: supervisor, transfer and test, the same for all seeds; or train
     and test, where every seed divides train anew; none = the splits are drawn."""
+    slices: tuple[str, ...] = ()
+    """Columns of numbers (difficulty, year, length) by whose thirds scores are also shown."""
     classes: tuple[ClassName, ...] | None = None
     """All classes in their order, as the data writes them, any other label is an error; of two, the second is the
     positive one. None = those found, whole numbers by value, words by alphabet."""
@@ -59,8 +61,10 @@ class File:
         Raises TaskError with file, line and column where something in it cannot be used.
         """
         columns = Columns(self.text, self.label, self.id, self.group, self.template, self.split)
-        table = read_table(Path(self.path), columns.named(), self.encoding, self.delimiter)
-        return items_of(table, columns, class_names(self.classes), self.prompt)
+        wanted = (*columns.named(), *self.slices)
+        table = read_table(Path(self.path), wanted, self.encoding, self.delimiter)
+        found = items_of(table, columns, class_names(self.classes), self.prompt)
+        return replace(found, slices={name: numbers_of(table, name) for name in self.slices})
 
     def fingerprint(self) -> str:
         """Return the sha256 of the file's bytes."""

@@ -78,6 +78,18 @@ def label_of(table: Table, row: Row, column: str) -> str:
     return name
 
 
+def number_of(table: Table, row: Row, column: str) -> float:
+    """Return a finite number; raise TaskError where there is none."""
+    value = row.values.get(column)
+    try:
+        found = float(value) if isinstance(value, int | float | str) else math.nan
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise wrong(table, row, column, "no value" if value is None else _shown(value), "a number. Fill it in.")
+    return found
+
+
 def own_split_of(table: Table, row: Row, column: str) -> str:
     """Return the split that the data set itself puts a row into; raise TaskError where it is none."""
     name = name_of(table, row, column)

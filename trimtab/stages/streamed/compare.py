@@ -58,6 +58,10 @@ class StreamedCompare(Compare):
             labels=lambda position: _told(inputs[f"labels.{position}"] / LABELS, data, known["parts"]),
         )
 
+    def _dimensions(self, inputs: Mapping[str, Path]) -> dict[str, Any]:
+        """Return nothing: neighbours are looked for in memory."""
+        return {}
+
     def _splits(self, inputs: Mapping[str, Path]) -> dict[str, Any]:
         """Return size and identity of the three splits; the test split is one for all seeds."""
         from trimtab.stages.streamed.parts import SPLITS, parts_of, read_part
