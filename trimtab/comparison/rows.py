@@ -116,7 +116,9 @@ def _diagnostics(tested: Tested, row: Row, flipped: Row | None) -> dict[str, Any
 
     misfit = tested.means(row.student_predictions, row.weak_predictions, misfit_and_gain)
     return {
-        "errors": errors_json(joint(row), joint(flipped) if flipped else None, tested.resample),
+        "errors": errors_json(
+            joint(row), joint(flipped) if flipped and flipped.key != row.key else None, tested.resample
+        ),
         "misfit": misfit_json(misfit, tested.resample),
     }
 
