@@ -51,7 +51,8 @@ def dimension_json(values: Float[Array, "items hidden"]) -> dict[str, Any]:
         reason = f"{len(distinct)} different activations: too few to tell a dimension; wanted {LEAST}."
         return {"mean": None, "low": None, "high": None, "participation_ratio": None, "reason": reason}
     nearest = two_nearest(distinct)
-    ratios = np.log(nearest[:, 1] / np.maximum(nearest[:, 0], np.finfo(float).tiny))
+    nearest = nearest[nearest[:, 0] > 0]  # what rounding cannot tell apart counts as a copy
+    ratios = np.log(nearest[:, 1] / nearest[:, 0])
     count, total = len(ratios), float(ratios.sum())
     if not 0 < total < np.inf:
         reason = "The two nearest neighbours of every item are equally far, as on a grid: no dimension can be told."

@@ -13,6 +13,9 @@ from trimtab.stages.stage import Stage
 from trimtab.tasks.membership import Pool, SplitSettings
 from trimtab.types import Items, Progress
 
+SIDES = ("side:first", "side:second")
+"""Columns of the items of a task of pairs: what a model reads of each answer."""
+
 
 def identity_of(task: Any, split: SplitSettings) -> dict[str, Any]:
     """Return a task's settings with the fingerprint of its data; a user's own task counts its source code."""
@@ -73,8 +76,7 @@ class Data(Stage):
             "role": ["test"] * len(pool.test) + ["pool"] * len(pool.train),
         }
         if items.sides is not None:
-            names = ("side:first", "side:second")
-            columns |= {name: [items.sides[i][side] for i in rows] for side, name in enumerate(names)}
+            columns |= {name: [items.sides[i][side] for i in rows] for side, name in enumerate(SIDES)}
         columns |= {f"slice:{name}": np.asarray(values)[rows] for name, values in items.slices.items()}
         write_table(out / "items.parquet", columns)
         write_table(out / "gold.parquet", {"id": ids, "gold": np.asarray(items.gold)[rows]})

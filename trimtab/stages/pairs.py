@@ -19,13 +19,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from trimtab.stages.data import SIDES
 from trimtab.stages.embed import Embed, description, with_weights
 from trimtab.stages.predict import PredictProbe, evaluated, read_head
 from trimtab.stages.train import PROBING, Select, TrainProbe, fit_facts, read_activations
 from trimtab.types import Progress
-
-SIDES = ("side:first", "side:second")
-"""Columns of a data artifact's items with what a model reads of each answer."""
 
 
 @dataclass(frozen=True)
