@@ -14,6 +14,7 @@ from trimtab.assets import is_present
 from trimtab.demo import demo_experiment
 from trimtab.experiment import load
 from trimtab.plan import plan
+from trimtab.yaml_file import read_yaml
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 NEEDED = ("minilm-l6", "smollm2-135m", "vader")
@@ -26,10 +27,19 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def made_features() -> None:
+def made_data() -> None:
     """Make the tables that a recipe makes for itself."""
-    for script in RECIPES.glob("*/make_features.py"):
+    for script in (*RECIPES.glob("*/make_features.py"), *RECIPES.glob("*/make_tiny_data.py")):
         subprocess.run([sys.executable, str(script)], check=True, timeout=120)
+
+
+def of_own_data(recipe: Path) -> list[str]:
+    """Return overrides that put a recipe's tiny data in the place of the data that its users bring."""
+    if not (recipe / "make_tiny_data.py").is_file():
+        return []
+    task = read_yaml(recipe / "tiny.yaml")[0]["task"]
+    paths = [f"task.{key}={value}" for key, value in task.items() if key.endswith("path")]
+    return paths + [f"task.{size}={task[size]}" for size in ("supervisor", "transfer", "test") if size in task]
 
 
 @pytest.mark.parametrize("recipe", sorted(path.name for path in RECIPES.iterdir() if path.is_dir()))
@@ -48,7 +58,7 @@ def test_tiny_form_runs(recipe: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("recipe", sorted(path.name for path in RECIPES.iterdir() if path.is_dir()))
 def test_full_form_is_planned_and_expected_values_name_its_rows(recipe: str) -> None:
     folder = RECIPES / recipe
-    experiment = load(folder / "full.yaml")
+    experiment = load(folder / "full.yaml", of_own_data(folder))
     rows = {f"{row.key}-{metric}" for row in plan(experiment).compare.rows for metric in experiment.metrics}
     expected = json.loads((folder / "expected.json").read_text("utf-8"))
     assert expected and set(expected) <= rows

@@ -260,7 +260,7 @@ def test_a_wrong_supervisor_names_its_place(weak: Any, message: str, tmp_path: P
 
 
 def test_people_where_no_ratings_are_held_back(tmp_path: Path) -> None:
-    message = "human_ratings draws 2 ratings per item and the task holds 0 back for it; set `held_ratings: 2` of a task"
+    message = "2 human ratings are drawn per item and the task holds 0 back for it; set `held_ratings: 2` of a task"
     with pytest.raises(StageError, match=message):
         run(parse(tiny(tmp_path, [{"human_ratings": {"crowd": 2}}]), tmp_path), store=tmp_path / "store")
 

@@ -33,6 +33,7 @@ from trimtab.supervisors.human_ratings import HumanRatings
 from trimtab.supervisors.icm import InternalCoherence
 from trimtab.supervisors.mean_ensemble import MeanEnsemble
 from trimtab.supervisors.prompted import Prompted
+from trimtab.supervisors.trained_on_ratings import TrainedOnRatings
 from trimtab.tasks import TASKS, Task
 from trimtab.tasks.splits import SplitSettings
 from trimtab.types import InformedStep, LabelStep, ModelSpec, Objective
@@ -40,10 +41,12 @@ from trimtab.yaml_file import override, read_yaml
 
 Asked = Prompted | ContrastConsistent | InternalCoherence
 """Supervisors that are a model which is never trained."""
-Supervisor = Learner | HumanRatings | Annotator | MeanEnsemble | Bagging | AdaBoost | DirichletEnsemble | Asked
+Trained = TrainedOnRatings | Bagging | AdaBoost
+"""Supervisors that train one weak model in a way of their own."""
+Supervisor = Learner | HumanRatings | Annotator | MeanEnsemble | DirichletEnsemble | Trained | Asked
 """Whoever gives weak labels: a model that learns, or one of `trimtab/supervisors/`."""
 FITS: Mapping[str, type] = {"probe": Probe, "tune": Tune}
-_KEYS = ("name", "study", "task", "split", "weak", "strong", "methods", "seeds", "controls", "metrics")
+_KEYS = ("name", "study", "task", "split", "weak", "strong", "methods", "seeds", "controls", "metrics", "cuts")
 _SIZES = ("supervisor", "transfer", "test")
 
 
@@ -69,6 +72,8 @@ class Experiment:
     """Whether the four controls run beside the methods."""
     metrics: tuple[str, ...] = tuple(METRICS)
     """What is reported, the main one first."""
+    cuts: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    """Where the parts of the test split by one of the task's numbers are cut; none = terciles."""
     text: str = ""
     """The file it was read from, for the report."""
 
@@ -91,7 +96,7 @@ def learners_of(supervisor: Supervisor) -> tuple[Learner, ...]:
         return (supervisor,)
     if isinstance(supervisor, MeanEnsemble | DirichletEnsemble):
         return supervisor.members
-    return (supervisor.model,) if isinstance(supervisor, Bagging | AdaBoost) else ()
+    return (supervisor.model,) if isinstance(supervisor, Trained) else ()
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -132,6 +137,7 @@ def parse(values: Any, folder: Path, text: str = "") -> Experiment:
         seeds=_seeds(values.get("seeds", [0, 1, 2, 3, 4])),
         controls=typed(bool, values.get("controls", True), "controls"),
         metrics=_metrics(values.get("metrics", list(METRICS))),
+        cuts=_cuts(values.get("cuts", {})),
         text=text,
     )
 
@@ -335,6 +341,18 @@ def _seeds(value: Any) -> tuple[int, ...]:
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0 or max(seeds) >= 2**32:
         raise ExperimentError(f"seeds: found {list(seeds)}, wanted at least one, all different, from 0 to 4294967295")
     return seeds
+
+
+def _cuts(values: Any) -> tuple[tuple[str, tuple[float, ...]], ...]:
+    if not isinstance(values, dict):
+        raise ExperimentError(f"cuts: found {_kind(values)}, wanted a mapping of a number's name to values to cut at")
+    found = []
+    for name, edges in values.items():
+        given = typed(tuple[float, ...], edges, f"cuts.{name}")
+        if not given or list(given) != sorted(set(given)) or not all(map(math.isfinite, given)):
+            raise ExperimentError(f"cuts.{name}: found {edges!r}, wanted rising values, at least one")
+        found.append((str(name), given))
+    return tuple(found)
 
 
 def _metrics(value: Any) -> tuple[str, ...]:

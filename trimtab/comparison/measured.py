@@ -39,6 +39,8 @@ class Measured:
     transfer_gold: Mapping[str, int]
     """True class of every transfer item of any seed, for reporting how right labels are."""
     resample: Resample
+    cuts: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Where the parts by a number are cut."""
     _scores: dict[tuple[str, tuple[int, ...]], Scores] = field(default_factory=dict)
 
     def scores(self, metric: str, models: tuple[int, ...]) -> Scores:
@@ -101,7 +103,7 @@ class Measured:
 
     def parts(self) -> list[Part]:
         """Return the parts of the test split that scores are also shown for."""
-        return parts_of(self.slices, self.texts, self.gold, self.classes)
+        return parts_of(self.slices, self.texts, self.gold, self.classes, self.cuts)
 
     def part(self, chosen: Bool[Array, "items"]) -> Measured:
         """Return the same on some of the test items, with the same draws."""

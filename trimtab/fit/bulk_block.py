@@ -74,7 +74,7 @@ class Block:
         self._slots: list[tuple[int, Run] | None] = [None] * slots
         shape = (slots, columns, len(design.moments))
         self._current = torch.zeros(shape, dtype=torch.float64)
-        self._products = Products(design.features, slots * columns, differences=scheduled)
+        self._products = Products(design.features, design.shares, slots * columns, differences=scheduled)
         self._ahead = self._products.points.unflatten(0, (slots, columns))
         self._lockstep = scheduled
         self._wave_step = 0
@@ -141,7 +141,7 @@ class Block:
         exact = not self._lockstep or self._wave_step % EXACT_EVERY == 0
         logits = self._products.logits(exact).unflatten(0, (slots, columns))
         slopes = self._slopes(logits, self._progress()).flatten(0, 1)
-        gradients = self._products.gradients(slopes, self._design.shares, exact)
+        gradients = self._products.gradients(slopes, exact)
         self._gradient = gradients.unflatten(0, (slots, columns))
         self._gradient.addcmul_(self._penalty, self._ahead)
         sizes = torch.linalg.vector_norm(self._gradient, dim=(1, 2)).tolist()

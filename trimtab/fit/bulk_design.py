@@ -19,7 +19,7 @@ from torch import Tensor
 from trimtab.errors import FitError
 from trimtab.types import Array
 
-LANE = 8
+LANE = 16
 """Items and directions are filled up with zeros to multiples of it, so that no value is computed in the remainder of a
 vectorised loop, where the last bit may differ."""
 

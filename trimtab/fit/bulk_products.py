@@ -1,9 +1,10 @@
 """The two matrix products of a step, in float64, or in float32 on what changed since the last step in float64.
 
-    Z = A F'         or   Z = Z0 + (A - A0) F'           G = S F          or   G = G0 + (S - S0) F
+    Z = A F'         or   Z = Z0 + (A - A0) F'           G = (S s) F          or   G = G0 + ((S - S0) s) F
 
-The second form halves memory and time. Its error is that of a float32 product on a difference, about 1e-7 |Z - Z0|,
-and is gone at the next step in float64; as a fit settles, the difference goes to 0 and the error with it.
+The second form halves memory and time: logits and slopes of the step are float32, points and gradients stay float64.
+Its error is that of float32 logits, about 1e-7 |Z|, and of a float32 product on a difference; the latter goes to 0 as
+a fit settles, and both are gone at the next step in float64.
 """
 
 from __future__ import annotations
@@ -19,20 +20,25 @@ TILE = 16
 class Products:
     """Products with one matrix of features, and the last exact ones."""
 
-    def __init__(self, features: Float[Tensor, "items directions"], rows: int, differences: bool) -> None:
+    def __init__(
+        self,
+        features: Float[Tensor, "items directions"],
+        shares: Float[Tensor, "items"],
+        rows: int,
+        differences: bool,
+    ) -> None:
         """Make room for so many rows; `differences` keeps the features in float32 too."""
         items, directions = features.shape
         filled = -(-rows // TILE) * TILE
-        self._rows, self._features = rows, features
+        self._rows, self._features, self._shares = rows, features, shares
         self._points, self._points0, self._gradients, self._gradients0 = torch.zeros(
             4, filled, directions, dtype=torch.float64
         )
-        self._slopes, self._slopes0, self._logits, self._logits0 = torch.zeros(4, filled, items, dtype=torch.float64)
+        self._slopes, self._logits = torch.zeros(2, filled, items, dtype=torch.float64)
         self._small = features.float() if differences else None
-        self._small_points = torch.zeros(filled, directions)
-        self._small_slopes = torch.zeros(filled, items)
-        self._small_logits = torch.zeros(filled, items)
-        self._small_gradients = torch.zeros(filled, directions)
+        self._small_shares = shares.float()
+        self._small_points, self._small_gradients = torch.zeros(2, filled, directions)
+        self._small_slopes, self._small_slopes0, self._small_logits, self._small_logits0 = torch.zeros(4, filled, items)
 
     @property
     def points(self) -> Float[Tensor, "rows directions"]:
@@ -40,30 +46,29 @@ class Products:
         return self._points[: self._rows]
 
     def logits(self, exact: bool) -> Float[Tensor, "rows items"]:
-        """Return points times features; valid until the next call."""
+        """Return points times features, in float64 if `exact`; valid until the next call."""
         if exact or self._small is None:
             torch.mm(self._points, self._features.T, out=self._logits)
             if self._small is not None:
                 self._points0.copy_(self._points)
-                self._logits0.copy_(self._logits)
-        else:
-            torch.sub(self._points, self._points0, out=self._small_points)
-            torch.mm(self._small_points, self._small.T, out=self._small_logits)
-            torch.add(self._logits0, self._small_logits, out=self._logits)
-        return self._logits[: self._rows]
+                self._small_logits0.copy_(self._logits)
+            return self._logits[: self._rows]
+        torch.sub(self._points, self._points0, out=self._small_points)
+        torch.addmm(self._small_logits0, self._small_points, self._small.T, out=self._small_logits)
+        return self._small_logits[: self._rows]
 
-    def gradients(
-        self, slopes: Float[Tensor, "rows items"], shares: Float[Tensor, "items"], exact: bool
-    ) -> Float[Tensor, "rows directions"]:
-        """Return weighted slopes times features; valid until the next call."""
-        torch.mul(slopes, shares, out=self._slopes[: self._rows])
+    def gradients(self, slopes: Float[Tensor, "rows items"], exact: bool) -> Float[Tensor, "rows directions"]:
+        """Return weighted slopes, of the kind that the logits were, times features; valid until the next call."""
+        own = slice(self._rows)
         if exact or self._small is None:
+            torch.mul(slopes, self._shares, out=self._slopes[own])
             torch.mm(self._slopes, self._features, out=self._gradients)
             if self._small is not None:
-                self._slopes0.copy_(self._slopes)
+                self._small_slopes0[own].copy_(slopes)
                 self._gradients0.copy_(self._gradients)
         else:
-            torch.sub(self._slopes, self._slopes0, out=self._small_slopes)
+            torch.sub(slopes, self._small_slopes0[own], out=self._small_slopes[own])
+            self._small_slopes[own].mul_(self._small_shares)
             torch.mm(self._small_slopes, self._small, out=self._small_gradients)
             torch.add(self._gradients0, self._small_gradients, out=self._gradients)
-        return self._gradients[: self._rows]
+        return self._gradients[own]

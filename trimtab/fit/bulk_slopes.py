@@ -61,11 +61,9 @@ class ClosedForm:
     def __init__(self, runs: int, classes: int, items: int, filled: int) -> None:
         """Make room for so many runs; every slot is empty, with labels at which nothing moves."""
         self.errors: dict[int, Exception] = {}
-        columns = 1 if classes == 2 else classes
         self._items, self._classes = items, classes
-        self._labels = torch.full((runs, columns, filled), 1 / classes, dtype=torch.float64)
-        self._hard = torch.zeros_like(self._labels)
-        self._slopes = torch.zeros_like(self._labels)
+        shape = (runs, 1 if classes == 2 else classes, filled)
+        self._rooms = {kind: _Room(shape, classes, kind) for kind in (torch.float64, torch.float32)}
         self._mixing: list[Mixing | None] = [None] * runs
         self._prior = torch.full((runs, classes), 1 / classes, dtype=torch.float64)
         self._positives = torch.zeros(runs, dtype=torch.int64)
@@ -75,10 +73,12 @@ class ClosedForm:
         """Give a slot to a run, or empty it."""
         if labels is None or objective is None:
             self._mixing[slot] = None
-            self._labels[slot] = 1 / self._classes
+            for room in self._rooms.values():
+                room.labels[slot] = 1 / self._classes
             return
         self._mixing[slot] = mixing_of(objective)
-        self._labels[slot, :, : self._items] = labels[:, 1] if self._classes == 2 else labels.T
+        for room in self._rooms.values():
+            room.labels[slot, :, : self._items] = labels[:, 1] if self._classes == 2 else labels.T
         self._prior[slot] = labels.mean(0)
         self._positives[slot] = class_quotas(self._prior[slot], self._items)[1]
         self._threshold[slot] = 0.0
@@ -86,38 +86,48 @@ class ClosedForm:
     def __call__(
         self, logits: Float[Tensor, "runs columns items"], progress: Sequence[float]
     ) -> Float[Tensor, "runs columns items"]:
-        """Return p - (1 - w) q - w h."""
+        """Return p - (1 - w) q - w h, in the precision of the logits."""
+        room = self._rooms[logits.dtype]
         if self._classes == 2:
-            torch.sigmoid(logits, out=self._slopes)
+            torch.sigmoid(logits, out=room.slopes)
         else:
-            torch.softmax(logits, 1, out=self._slopes)
+            torch.softmax(logits, 1, out=room.slopes)
         mixed = [0.0 if w is None else w(share) for w, share in zip(self._mixing, progress, strict=True)]
         asked = [slot for slot, w in enumerate(mixed) if w > 0]
         if not asked:
-            return self._slopes.sub_(self._labels)
-        own = torch.tensor(mixed, dtype=torch.float64).reshape(-1, 1, 1)
-        self._slopes.addcmul_(self._labels, 1 - own, value=-1)
-        (self._harden_binary if self._classes == 2 else self._harden)(logits, asked)
-        return self._slopes.addcmul_(self._hard, own, value=-1)
+            return room.slopes.sub_(room.labels)
+        own = torch.tensor(mixed, dtype=logits.dtype).reshape(-1, 1, 1)
+        room.slopes.addcmul_(room.labels, 1 - own, value=-1)
+        (self._harden_binary if self._classes == 2 else self._harden)(logits, asked, room.hard)
+        return room.slopes.addcmul_(room.hard, own, value=-1)
 
-    def _harden_binary(self, logits: Tensor, asked: list[int]) -> None:
+    def _harden_binary(self, logits: Tensor, asked: list[int], hard: Tensor) -> None:
         """Mark so many items as the weak labels' class balance has positives; the last threshold mostly still does."""
-        torch.gt(logits, self._threshold, out=self._hard)
-        wrong = (self._hard[:, 0, : self._items].sum(1) != self._positives).tolist()
+        torch.gt(logits, self._threshold.to(logits.dtype), out=hard)
+        wrong = (hard[:, 0, : self._items].sum(1) != self._positives).tolist()
         missed = [slot for slot in asked if wrong[slot]]
         if missed:
             log_odds = logits[missed, 0, : self._items].numpy()
             found = torch.from_numpy(balanced_threshold(log_odds, self._positives[missed].numpy()))
             self._threshold[missed, 0, 0] = found
-            self._hard[missed] = torch.gt(logits[missed], found.reshape(-1, 1, 1)).double()
+            hard[missed] = torch.gt(logits[missed], found.reshape(-1, 1, 1)).to(hard.dtype)
 
-    def _harden(self, logits: Tensor, asked: list[int]) -> None:
+    def _harden(self, logits: Tensor, asked: list[int], hard: Tensor) -> None:
         for slot in asked:
-            log_p = logits[slot, :, : self._items].log_softmax(0)
+            log_p = logits[slot, :, : self._items].double().log_softmax(0)
             offset = balanced_offset(log_p.T, self._prior[slot])
-            hard = (log_p + offset.unsqueeze(1)).argmax(0)
-            self._hard[slot] = 0
-            self._hard[slot].scatter_(0, hard.unsqueeze(0), 1.0)
+            own = (log_p + offset.unsqueeze(1)).argmax(0)
+            hard[slot] = 0
+            hard[slot].scatter_(0, own.unsqueeze(0), 1.0)
+
+
+class _Room:
+    """What the slopes of one precision are computed in."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int, kind: torch.dtype) -> None:
+        self.labels = torch.full(shape, 1 / classes, dtype=kind)
+        self.hard = torch.zeros_like(self.labels)
+        self.slopes = torch.zeros_like(self.labels)
 
 
 class Automatic:
@@ -143,12 +153,13 @@ class Automatic:
         """Return the gradient of each run's summed loss."""
         for slot, (labels, objective) in self._runs.items():
             try:
-                found = _differentiated(objective, logits[slot, :, : len(labels)].T, labels, progress[slot])
+                own = logits[slot, :, : len(labels)].double().T
+                found = _differentiated(objective, own, labels, progress[slot])
             except Exception as error:  # noqa: BLE001  (a user's own objective may raise anything; it stops its own run)
                 self.errors[slot] = error
                 continue
             self._slopes[slot, :, : len(labels)] = found.T
-        return self._slopes
+        return self._slopes.to(logits.dtype)
 
 
 def _differentiated(

@@ -76,6 +76,7 @@ def plan(experiment: Experiment) -> Plan:
         rows=tuple(rows),
         seeds=experiment.seeds,
         metrics=experiment.metrics,
+        cuts=experiment.cuts,
     )
     return Plan(tuple(order((compare,))))
 
@@ -114,6 +115,8 @@ def _kinds(experiment: Experiment) -> Kinds:
     if isinstance(experiment.task, StreamedTask):
         why = "tuning holds its texts in memory, which a task of kind {kind} does not; use the task `file` for data"
         _check_probes(experiment, f"{why} that fit")
+        if experiment.cuts:
+            raise ExperimentError(f"cuts: a task of kind {experiment.task.kind} has no parts to cut; leave the key out")
         return STREAMED
     if getattr(experiment.task, "paired", False):
         check_pairs(experiment)

@@ -34,6 +34,7 @@ from trimtab.supervisors.human_ratings import HumanRatings
 from trimtab.supervisors.icm import InternalCoherence
 from trimtab.supervisors.mean_ensemble import MeanEnsemble
 from trimtab.supervisors.prompted import Prompted
+from trimtab.supervisors.trained_on_ratings import TrainedOnRatings
 from trimtab.types import ModelSpec
 
 PARTS = ("transfer", "test")
@@ -75,14 +76,19 @@ def member_labels(seed: Seed, supervisor: Supervisor, step: str) -> tuple[Stage,
     return tuple(LabelModel(supervised(seed, one).predictions) for one in supervisor.members)
 
 
-def _ratings(seed: Seed, supervisor: HumanRatings) -> Stage:
+def _ratings(seed: Seed, supervisor: HumanRatings | TrainedOnRatings, parts: tuple[str, ...] = PARTS) -> Stage:
     held = settings_of(seed.experiment.task).get("held_ratings", supervisor.crowd)  # another task may hold them unasked
     if held < supervisor.crowd:
         raise ExperimentError(
-            f"weak: human_ratings draws {supervisor.crowd} ratings per item and the task holds {held} back for it; set "
-            f"`held_ratings: {supervisor.crowd}` under task"
+            f"weak: {supervisor.name} draws {supervisor.crowd} ratings per item and the task holds {held} back for it; "
+            f"set `held_ratings: {supervisor.crowd}` under task"
         )
-    return PredictRatings(seed.data, seed.split, supervisor.crowd, seed.seed, PARTS)
+    return PredictRatings(seed.data, seed.split, supervisor.crowd, seed.seed, parts)
+
+
+def _trained_on_ratings(seed: Seed, supervisor: TrainedOnRatings) -> Stage:
+    told = LabelModel(_ratings(seed, supervisor, ("supervisor",)), part="supervisor")
+    return seed.fitted(supervisor.model, Naive(), told, told, PARTS).predictions
 
 
 def _annotator(seed: Seed, supervisor: Annotator) -> Stage:
@@ -143,6 +149,7 @@ def _adaboost(seed: Seed, supervisor: AdaBoost) -> Stage:
 
 _MAKERS: Mapping[type, Callable[[Seed, Any], Stage]] = {
     HumanRatings: _ratings,
+    TrainedOnRatings: _trained_on_ratings,
     Annotator: _annotator,
     Prompted: _prompted,
     ContrastConsistent: _consistent,

@@ -36,13 +36,14 @@ class Compare(Stage):
     rows: tuple[Row, ...]
     seeds: tuple[int, ...]
     metrics: tuple[str, ...]
+    cuts: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     kind: ClassVar[str] = "compare"
     code: ClassVar[tuple[str, ...]] = ("trimtab.comparison", "trimtab.metrics", "trimtab.diagnostics")
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        names = ("embedded", "learners", "rows", "seeds", "metrics")
+        names = ("embedded", "learners", "rows", "seeds", "metrics", "cuts")
         chosen = {name: settings_of(getattr(self, name)) for name in names}
         return chosen | {"level": LEVEL, "draws": DRAWS}
 
@@ -53,12 +54,15 @@ class Compare(Stage):
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `results.json`: the envelope without what belongs to one run (stages, versions)."""
         from trimtab.comparison.envelope import Description, envelope
+        from trimtab.comparison.parts import unknown_cuts
         from trimtab.store import facts_of, write_json
 
         facts = {name: facts_of(folder) for name, folder in inputs.items()}
         measured = self._measured(inputs, facts)
         description = Description(self.learners, self.embedded, self._splits(inputs), facts)
         results = envelope(measured, self.rows, self.metrics, description, self._digests(), progress)
+        if self.cuts:
+            results["warnings"] += unknown_cuts(dict(self.cuts), measured.slices)
         for key, dimension in self._dimensions(inputs).items():
             results["models"][key]["intrinsic_dimension"] = dimension
         write_json(out / "results.json", results)
@@ -107,6 +111,7 @@ class Compare(Stage):
             labels=tuple(read_labels(inputs[f"labels.{i}"]) for i in range(len(self.labels))),
             transfer_gold=known,
             resample=shared_resample(related, len(self.seeds), DRAWS),
+            cuts=dict(self.cuts),
         )
 
     def _dimensions(self, inputs: Mapping[str, Path]) -> dict[str, Any]:

@@ -51,24 +51,30 @@ class LabelGold(Stage):
 
 @dataclass(frozen=True)
 class LabelModel(Stage):
-    """A supervisor's class probabilities on the transfer split, as soft labels."""
+    """A supervisor's class probabilities on a split, as soft labels."""
 
     predictions: Stage
     truth: Truth = "none"
     """How much ground truth the supervisor's answers are made of, beyond what it was trained on."""
+    part: str = "transfer"
+    """The split; another than the transfer split is what a supervisor itself is told."""
 
     kind: ClassVar[str] = "label"
 
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        return {"truth": self.truth} | ({"part": self.part} if self.part != "transfer" else {})
+
     @property
     def title(self) -> str:
-        return "weak labels"
+        return "weak labels" if self.part == "transfer" else f"labels of the {self.part} split"
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         import numpy as np
 
         from trimtab.stages.tables import read_predictions, write_labels
 
-        found = read_predictions(inputs["predictions"]).of_split("transfer")
+        found = read_predictions(inputs["predictions"]).of_split(self.part)
         write_labels(out, Labels(found.ids, found.probabilities, np.ones(len(found.ids)), self.truth))
         return {"items": len(found.ids), "truth": self.truth}
 

@@ -49,7 +49,7 @@ class PredictRatings(Stage):
         most = 0 if held is None else len(held["ratings"][0])
         if held is None or most < self.crowd:
             raise FitError(
-                f"human_ratings draws {self.crowd} ratings per item and the task holds {most} back for it; set "
+                f"{self.crowd} human ratings are drawn per item and the task holds {most} back for it; set "
                 f"`held_ratings: {self.crowd}` of a task with single ratings (movie_, tweet_ or product_sentiment)"
             )
         classes = json.loads((inputs["data"] / "data.json").read_text("utf-8"))["classes"]

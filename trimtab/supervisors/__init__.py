@@ -7,6 +7,7 @@ from __future__ import annotations
 
 SUPERVISORS: dict[str, str] = {
     "human_ratings": "trimtab.supervisors.human_ratings:HumanRatings",
+    "trained_on_ratings": "trimtab.supervisors.trained_on_ratings:TrainedOnRatings",
     "annotator": "trimtab.supervisors.annotator:Annotator",
     "mean_ensemble": "trimtab.supervisors.mean_ensemble:MeanEnsemble",
     "bagging": "trimtab.supervisors.bagging:Bagging",
