@@ -144,7 +144,8 @@ def test_closed_form_is_what_differentiation_gives(pair, classes):
     x, q = example(classes)
     one, other = fitted(x, [problem(q, objective, settings=replace(TIGHT, steps=60)) for objective in pair])
     np.testing.assert_allclose(one.head.weight, other.head.weight, atol=1e-7)
-    assert one.steps == other.steps
+    # without a schedule one of them sees float32 differences, and may stop some steps before or after the other
+    assert one.converged and other.converged and (one.steps == other.steps or not pair[0].scheduled)
 
 
 def test_fewer_items_than_activations_is_the_same_problem():

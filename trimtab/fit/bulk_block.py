@@ -16,7 +16,7 @@ takes exactly the steps of the two columns: g_v is the gradient in the second of
 in v / 2, and the norm of both gradients is sqrt(2) |g_v|.
 
 A block always has the same shape. A run takes a free slot, ends by itself, and leaves the slot to the next; schedules
-begin together, so that all are at the same step. No value of a run meets one of another, and no sum depends on the
+begin together, so that all are at the same step, other runs at a step in float64. No value of a run meets one of another, and no sum depends on the
 slot: a fit has the same bits whatever its companions.
 """
 
@@ -36,7 +36,7 @@ from trimtab.fit.bulk_slopes import Slopes
 from trimtab.types import Objective
 
 EXACT_EVERY = 16
-"""Of so many steps of a schedule the first is in float64, the others are in float32 differences."""
+"""Of so many steps the first is in float64, the others are in float32 differences."""
 SHORT, LONG = 16, 32
 """Columns of a block of fits that stop by themselves, and of fits that take all steps of a schedule: enough that the
 matrix products are not bound by memory, few enough that a fit alone is cheap."""
@@ -74,7 +74,10 @@ class Block:
         self._slots: list[tuple[int, Run] | None] = [None] * slots
         shape = (slots, columns, len(design.moments))
         self._current = torch.zeros(shape, dtype=torch.float64)
-        self._products = Products(design.features, design.shares, slots * columns, differences=scheduled)
+        self._differences = scheduled or columns == 1
+        self._products = Products(
+            design.features, design.shares, slots * columns, differences=self._differences, light=scheduled
+        )
         self._ahead = self._products.points.unflatten(0, (slots, columns))
         self._lockstep = scheduled
         self._wave_step = 0
@@ -87,16 +90,22 @@ class Block:
     def solve(self, runs: Iterable[Run]) -> Iterator[tuple[int, Run, Ended | Exception]]:
         """Yield each run, its position and where it ended, in the order in which they end."""
         waiting = enumerate(runs)
-        for slot in range(len(self._slots)):
-            self._place(slot, next(waiting, None))
+        self._fill(waiting)
         while any(self._slots):
             for slot, position, run, ended in self._advance():
-                self._place(slot, None if self._lockstep else next(waiting, None))
+                self._place(slot, None)
                 yield position, run, ended
-            if self._lockstep and not any(self._slots):
-                self._wave_step = 0
-                for slot in range(len(self._slots)):
-                    self._place(slot, next(waiting, None))
+            self._fill(waiting)
+
+    def _fill(self, waiting: Iterator[tuple[int, Run]]) -> None:
+        """Start waiting runs in free slots, if this is a step at which runs begin: each has the same steps in float64."""
+        if not any(self._slots):
+            self._wave_step = 0
+        elif self._lockstep or (self._differences and self._wave_step % EXACT_EVERY):
+            return
+        for slot, taken in enumerate(self._slots):
+            if taken is None and (following := next(waiting, None)) is not None:
+                self._place(slot, following)
 
     def _place(self, slot: int, taken: tuple[int, Run] | None) -> None:
         """Start a run in a slot, or leave it empty."""
@@ -138,7 +147,7 @@ class Block:
     def _differentiate(self) -> list[float]:
         """Find the gradient at the point ahead; return each slot's norm of it, in two columns for two classes."""
         slots, columns, _ = self._ahead.shape
-        exact = not self._lockstep or self._wave_step % EXACT_EVERY == 0
+        exact = not self._differences or self._wave_step % EXACT_EVERY == 0
         logits = self._products.logits(exact).unflatten(0, (slots, columns))
         slopes = self._slopes(logits, self._progress()).flatten(0, 1)
         gradients = self._products.gradients(slopes, exact)
