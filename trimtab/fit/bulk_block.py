@@ -16,8 +16,8 @@ takes exactly the steps of the two columns: g_v is the gradient in the second of
 in v / 2, and the norm of both gradients is sqrt(2) |g_v|.
 
 A block always has the same shape. A run takes a free slot, ends by itself, and leaves the slot to the next; schedules
-begin together, so that all are at the same step, other runs at a step in float64. No value of a run meets one of another, and no sum depends on the
-slot: a fit has the same bits whatever its companions.
+begin together, so that all are at the same step, other runs at a step in float64. No value of a run meets one of
+another, and no sum depends on the slot: a fit has the same bits whatever its companions.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Block:
             self._fill(waiting)
 
     def _fill(self, waiting: Iterator[tuple[int, Run]]) -> None:
-        """Start waiting runs in free slots, if this is a step at which runs begin: each has the same steps in float64."""
+        """Start waiting runs in free slots if runs begin at this step, so that each has the same steps in float64."""
         if not any(self._slots):
             self._wave_step = 0
         elif self._lockstep or (self._differences and self._wave_step % EXACT_EVERY):

@@ -2,9 +2,9 @@
 
     Z = A F'         or   Z = Z0 + (A - A0) F'           G = (S s) F          or   G = G0 + ((S - S0) s) F
 
-The second form halves memory and time. Its error is that of a float32 product on a difference, about 1e-7 |Z - Z0|: as a
-fit settles the difference goes to 0 and the error with it, and at the next step in float64 it is gone. Light products
-also hold the logits and slopes of those steps in float32, with an error of about 1e-7 |Z|.
+The second form halves memory and time. Its error is that of a float32 product on a difference, about 1e-7 |Z - Z0|:
+as a fit settles the difference goes to 0 and the error with it, and at the next step in float64 it is gone. Light
+products also hold the logits and slopes of those steps in float32, with an error of about 1e-7 |Z|.
 """
 
 from __future__ import annotations
