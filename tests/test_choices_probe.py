@@ -236,7 +236,7 @@ def test_items_of_weight_0_are_left_out() -> None:
 
 
 def test_a_gold_answer_that_the_features_tell_is_learnt() -> None:
-    seen, labels, weights = data(items=300)
+    seen, _, weights = data(items=300)
     score = [of_item(seen, item) @ [1.0, 0.2, 0, 0, 0] for item in range(300)]
     gold = np.array([one.argmax() for one in score])
     found = fitted(seen, np.eye(WIDEST)[gold], weights, strength=0.01)

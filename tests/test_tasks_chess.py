@@ -35,6 +35,7 @@ def squares(board: Any) -> dict[tuple[int, int], str]:
 
 def attacked(pieces: dict[tuple[int, int], str], target: tuple[int, int], by_white: bool) -> bool:
     """Say whether a square is attacked, from the rules of how pieces move, without the library's own tables."""
+
     def mine(at: tuple[int, int], kinds: str) -> bool:
         letter = pieces.get(at, " ")
         return letter.lower() in kinds and letter.isupper() == by_white and letter != " "
@@ -209,6 +210,6 @@ def test_a_cached_file_holds_the_same_items(tmp_path: Path) -> None:
 
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "chess", None)
-    with pytest.raises(TaskError, match=r'needs python-chess, which is not installed.*trimtab\[chess\]'):
+    with pytest.raises(TaskError, match=r"needs python-chess, which is not installed.*trimtab\[chess\]"):
         SETTINGS.read()
     SETTINGS.fingerprint()  # a plan needs no chess

@@ -1,6 +1,6 @@
 """Write chess positions as a file for the task `choices`, so that a large set is made once.
 
-    .venv/bin/python recipes/chess-mate-in-one/make_positions.py 100000 positions.jsonl
+.venv/bin/python recipes/chess-mate-in-one/make_positions.py 100000 positions.jsonl
 """
 
 from __future__ import annotations

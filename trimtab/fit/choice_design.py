@@ -84,7 +84,8 @@ def make_choice_design(
         pairs[rows] = shares[rows] * 2 / (span.count - 1)
     if not np.isfinite(values).all():
         raise FitError("the activations of some choices hold NaN or infinity; use another layer or `precision: fp32`")
-    return ChoiceDesign(_turned(torch.from_numpy(values), torch.from_numpy(shares), torch.from_numpy(pairs)), tuple(spans))
+    design = _turned(torch.from_numpy(values), torch.from_numpy(shares), torch.from_numpy(pairs))
+    return ChoiceDesign(design, tuple(spans))
 
 
 def _turned(values: Tensor, shares: Tensor, pairs: Tensor) -> Design:

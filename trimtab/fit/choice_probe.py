@@ -5,12 +5,12 @@
 
 There is no bias: it cancels, as does whatever all choices of an item share. Scale is the root mean square difference of
 two choices of one item (`choice_design.py`). With it and the quarter, two choices are the probe on their difference
-(`stages/pairs.py`) at the same lambda: its two columns -v/2 and v/2 have the penalty lambda / 2 |W|^2 = lambda / 4 |v|^2.
+(`stages/pairs.py`) at the same lambda: its columns -v/2 and v/2 have the penalty lambda / 2 |W|^2 = lambda / 4 |v|^2.
 
 Objectives without a schedule stop at a gradient tolerance, others take a stated number of steps, as for a probe; all
 arithmetic is float64 on one thread.
 
-McFadden 1974, equation 12 (conditional logit)  https://eml.berkeley.edu/reprints/mcfadden/zarembka.pdf
+McFadden 1974, conditional logit  https://eml.berkeley.edu/reprints/mcfadden/zarembka.pdf
 Differs from it: soft labels, weights and the penalty.
 """
 
@@ -49,7 +49,7 @@ class ChoiceHead:
     def __post_init__(self) -> None:
         for field in fields(self):
             if not getattr(self, field.name).flags.c_contiguous:
-                raise ValueError(f"ChoiceHead.{field.name} is a view with strides, which safetensors would write wrongly")
+                raise ValueError(f"ChoiceHead.{field.name} has strides, which safetensors would write wrongly")
 
     def probabilities(
         self, seen: ChoiceFeatures, items: Int[Array, "items"], choices: int

@@ -1,6 +1,6 @@
 """Choose the penalty of a score of choices, as `select.py` does for a probe: by held-out cross-entropy to the labels.
 
-    strength* = argmin_lambda  sum_i w_i CE(q_i, p_i^(-fold(i), lambda)) / sum_i w_i          ties: the stronger penalty
+strength* = argmin_lambda  sum_i w_i CE(q_i, p_i^(-fold(i), lambda)) / sum_i w_i          ties: the stronger penalty
 """
 
 from __future__ import annotations

@@ -70,7 +70,8 @@ class ChoiceSlopes:
         for span in self._spans:
             seen, told = tabled(span, logits), tabled(span, labels)
             seen.requires_grad_(True)
-            values = losses_of_examples(objective, seen, told, Context(share, objective.statistics(seen.detach(), told)))
+            context = Context(share, objective.statistics(seen.detach(), told))
+            values = losses_of_examples(objective, seen, told, context)
             (slope,) = torch.autograd.grad(values.sum(), seen)
             found[span.first : span.end] = slope.reshape(-1)
         return found

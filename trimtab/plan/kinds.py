@@ -1,4 +1,4 @@
-"""The stage classes of a study: those that hold a data set in memory, those for pairs or choices, or those that stream."""
+"""The stage classes of a study: in memory, for pairs, for choices, or those that stream the data."""
 
 from __future__ import annotations
 

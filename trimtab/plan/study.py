@@ -122,7 +122,7 @@ def _kinds(experiment: Experiment) -> Kinds:
         return PAIRED
     if getattr(experiment.task, "listwise", False):
         check_choices(experiment)
-        _check_probes(experiment, "a task of kind {kind} has answers of its own for every item, which tuning cannot yet")
+        _check_probes(experiment, "a task of kind {kind} has answers of its own an item, which tuning cannot yet")
         return CHOICES
     return IN_MEMORY
 

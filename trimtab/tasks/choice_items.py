@@ -100,7 +100,7 @@ def check_reads(reads: str) -> None:
 
 
 def as_one_class(items: Items) -> Items:
-    """Return items of choices as of one class, since a place is no class that a split could lack; others as they are."""
+    """Return items of choices as of one class, since no split can lack a place; others as they are."""
     if items.choices is None:
         return items
     return replace(items, gold=np.zeros(len(items.ids), np.int64), classes=("any choice",), choices=None)

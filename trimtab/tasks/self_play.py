@@ -1,8 +1,8 @@
 """Seeded chess games of two players that move at random, and their first positions with exactly one mating move.
 
 A game starts from a random array: a king and 6 to 9 other pieces of the usual set on each side, on any squares, and
-lasts a few moves. From the usual array random players need a hundred half-moves to come to a mate, and several times as
-long to find one.
+lasts a few moves. From the usual array random players take a hundred half-moves to the first mate, and the search three
+times as long.
 
 Only a move that gives check can mate, and only few moves can give check: those to a square from which their piece
 attacks the enemy king, those from a line that leads to it, promotions, castling and captures en passant. All others
