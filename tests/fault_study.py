@@ -43,6 +43,7 @@ def write_fault_study(folder: Path) -> Path:
     reviews = pa_csv.read_csv(folder / "reviews.csv")
     pq.write_table(reviews, folder / "reviews.parquet", row_group_size=100)
     _write_pairs(folder / "pairs.jsonl", reviews.to_pylist())
+    _write_choices(folder / "choices.jsonl", reviews.to_pylist())
     return folder
 
 
@@ -50,6 +51,17 @@ def _write_pairs(path: Path, reviews: list[dict[str, Any]]) -> None:
     """Write pairs of a good and a bad review."""
     good, bad = ([one["text"] for one in reviews if one["label"] == label] for label in ("good", "bad"))
     rows = [{"chosen": better, "rejected": worse} for better, worse in zip(good[:150], bad[:150], strict=True)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+
+def _write_choices(path: Path, reviews: list[dict[str, Any]]) -> None:
+    """Write questions of one good review among one to three bad ones."""
+    good, bad = ([one["text"] for one in reviews if one["label"] == label] for label in ("good", "bad"))
+    bad = list(dict.fromkeys(bad))
+    rows = [
+        {"question": f"review {i} :", "choices": [better, *bad[3 * i : 3 * i + 1 + i % 3]], "answer": 0}
+        for i, better in enumerate(good[:100])
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
@@ -127,13 +139,20 @@ def _all_else(folder: Path) -> tuple[Stage, ...]:
     told = fault_experiment(folder, methods=methods, strong=strong, controls=False)
     weak = every_supervisor(folder, PROBE)
     supervised = rated(fault_experiment(folder, weak=weak, methods=["naive"], strong=strong, controls=False))
-    return (*plan(told).stages, *plan(supervised).stages, *_pairs(folder))
+    return (*plan(told).stages, *plan(supervised).stages, *_pairs(folder), *_choices(folder))
 
 
 def _pairs(folder: Path) -> tuple[Stage, ...]:
     task = {"kind": "pairs", "path": str(folder / "pairs.jsonl"), "supervisor": 30, "transfer": 30, "test": 40}
     strong = [{"model": str(folder / "strong"), "fit": PROBE, "precision": "fp32"}]
     return plan(fault_experiment(folder, task=task, split={}, strong=strong, controls=False)).stages
+
+
+def _choices(folder: Path) -> tuple[Stage, ...]:
+    task = {"kind": "choices", "path": str(folder / "choices.jsonl"), "answer_as": "place", "supervisor": 25,
+            "transfer": 25, "test": 30}  # fmt: skip
+    strong = [{"model": str(folder / "strong"), "fit": PROBE, "precision": "fp32"}]
+    return plan(fault_experiment(folder, task=task, split={}, strong=strong, methods=["naive"])).stages
 
 
 def stages_of(folder: Path) -> tuple[Stage, ...]:
@@ -189,6 +208,7 @@ def import_for_any() -> None:
     import encodings.utf_8_sig
 
     import pandas
+    import pyarrow.compute
     import pyarrow.dataset
     import pyarrow.pandas_compat
     import pyarrow.parquet
@@ -204,6 +224,7 @@ def import_for_any() -> None:
     import trimtab.fit.select
     import trimtab.stages.streamed.parts
     import trimtab.stages.tables
+    import trimtab.supervise.flipped_choices
     import trimtab.supervise.flipped_truth
     import trimtab.supervise.gold
     import trimtab.tasks.streamed.roles
@@ -221,6 +242,7 @@ def import_for_models() -> None:
     import transformers.models.llama.modeling_llama
     from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
+    import trimtab.fit.choice_select
     import trimtab.fit.generative
     import trimtab.fit.lower_layers
     import trimtab.fit.predict_tuned
@@ -228,6 +250,7 @@ def import_for_models() -> None:
     import trimtab.fit.streamed
     import trimtab.fit.tune
     import trimtab.models.activations
+    import trimtab.models.choice_activations
     import trimtab.models.zero_shot
     import trimtab.report
     import trimtab.stages.tune_job

@@ -17,12 +17,13 @@ STREAMED = ("StreamedData", "StreamedSplit", "StreamedLabelGold", "StreamedLabel
 STREAMED_WITH_MODEL = ("StreamedEmbed", "StreamedSelect", "StreamedTrainProbe", "StreamedPredictProbe",
                        "StreamedPredictZeroShot")  # fmt: skip
 OF_PAIRS = ("EmbedPairs", "SelectPairs", "TrainPairs", "PredictPairs")
+OF_CHOICES = ("EmbedChoices", "SelectChoices", "TrainChoices", "PredictChoices")
 BY_OTHERS = ("PredictRatings", "PredictAnnotator", "PredictEnsemble", "PredictSelected", "PredictConsistent",
              "PredictCoherent", "PredictBest", "LabelResampled", "LabelBoosted", "LabelInformed", "LabelWithout",
              "LabelCrossFitted")  # fmt: skip
 LANES = {
-    (*WITHOUT_MODEL, *STREAMED, *BY_OTHERS): False,
-    (*WITH_MODEL, *STREAMED_WITH_MODEL, *OF_PAIRS, "EmbedAnswered", "PredictPrompted"): True,
+    (*WITHOUT_MODEL, *STREAMED, *BY_OTHERS, "LabelFlippedChoices"): False,
+    (*WITH_MODEL, *STREAMED_WITH_MODEL, *OF_PAIRS, *OF_CHOICES, "EmbedAnswered", "PredictPrompted"): True,
     ("TrainTune", "TrainGenerative"): True,
 }
 """What is killed side by side, and whether it needs the packages that load models."""

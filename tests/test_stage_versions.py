@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from trimtab.digest import code_digest, digest_of
+from trimtab.stages.choices import EmbedChoices, PredictChoices
 from trimtab.stages.data import Data
 from trimtab.stages.elicit import EmbedAnswered
 from trimtab.stages.embed import Embed
@@ -45,6 +46,9 @@ CODE: dict[type[Stage], tuple[str, ...]] = {
     Embed: (*READ, "trimtab.models.activations"),
     EmbedAnswered: (*READ, "trimtab.models.activations", "trimtab.stages.elicit"),
     EmbedPairs: (*READ, "trimtab.models.activations", "trimtab.stages.pairs"),
+    EmbedChoices: (*READ, "trimtab.models.activations", "trimtab.models.choice_activations",
+                   "trimtab.models.shared_prompt", "trimtab.stages.choices"),
+    PredictChoices: ("trimtab.fit.choice_probe", "trimtab.fit.choice_features", "trimtab.stages.choices"),
     PredictPairs: ("trimtab.fit.probe", "trimtab.stages.pairs"),
     TrainGenerative: ("trimtab.fit.generative", "trimtab.models.load"),
     Prefix: (*READ, *LOWER, "trimtab.stages.prefix"),

@@ -16,7 +16,7 @@ from trimtab.fit.probe_settings import Probe
 from trimtab.fit.tune_settings import Tune
 from trimtab.learner import Learner
 from trimtab.methods import METHODS, Method
-from trimtab.metrics import METRICS
+from trimtab.metrics import METRICS, OF_CHOICES
 from trimtab.objectives import OBJECTIVES
 from trimtab.objectives.naive import Naive
 from trimtab.schedules import SCHEDULES
@@ -71,7 +71,7 @@ class Experiment:
     controls: bool = True
     """Whether the four controls run beside the methods."""
     metrics: tuple[str, ...] = tuple(METRICS)
-    """What is reported, the main one first."""
+    """What is reported, the main one first; without it all metrics, or those that suit a task of choices."""
     cuts: tuple[tuple[str, tuple[float, ...]], ...] = ()
     """Where the parts of the test split by one of the task's numbers are cut; none = terciles."""
     text: str = ""
@@ -136,7 +136,7 @@ def parse(values: Any, folder: Path, text: str = "") -> Experiment:
         methods=_methods(values["methods"], folder),
         seeds=_seeds(values.get("seeds", [0, 1, 2, 3, 4])),
         controls=typed(bool, values.get("controls", True), "controls"),
-        metrics=_metrics(values.get("metrics", list(METRICS))),
+        metrics=_metrics(values.get("metrics", list(OF_CHOICES if getattr(task, "listwise", False) else METRICS))),
         cuts=_cuts(values.get("cuts", {})),
         text=text,
     )
@@ -151,7 +151,7 @@ def _task(values: Any, split: Any, folder: Path) -> tuple[Any, SplitSettings]:
     settings = {key: value for key, value in values.items() if key not in ("kind", *_SIZES)}
     for key in (one for one in settings if one == "path" or one.endswith("_path")):
         path = settings[key]
-        here = kind in ("file", "features", "pairs") or (
+        here = kind in ("file", "features", "pairs", "choices") or (
             isinstance(path, str) and (folder / Path(path).expanduser()).exists()
         )
         if isinstance(path, str) and here:

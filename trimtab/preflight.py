@@ -21,6 +21,8 @@ from trimtab.stages.data import Data
 from trimtab.stages.streamed.data import StreamedData
 from trimtab.store import Store, facts_of
 from trimtab.tasks import TASKS
+from trimtab.tasks.chess_mate_in_one import ChessMateInOne
+from trimtab.tasks.choices import Choices
 from trimtab.tasks.features import Features
 from trimtab.tasks.file import File
 from trimtab.tasks.hub import Hub
@@ -30,6 +32,8 @@ from trimtab.types import ModelSpec
 
 LARGE_FILE_BYTES = 1 << 26
 """From this size on, a file is read only by the stage that reads it (64 MiB are some seconds)."""
+SOON_PLAYED = 200
+"""Up to so many chess positions are looked for before the stage that reads them (some seconds)."""
 BARE = "{text}"
 _DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 
@@ -93,7 +97,9 @@ def _stored_pool(folder: Path) -> Pool:
 
 def _is_soon_read(task: Any) -> bool:
     """Say whether a task's data lie here and are read in seconds."""
-    if isinstance(task, File | Features):
+    if isinstance(task, ChessMateInOne):
+        return task.positions <= SOON_PLAYED
+    if isinstance(task, File | Features | Choices):
         path = Path(task.path)
         return not path.is_file() or path.stat().st_size < LARGE_FILE_BYTES
     if isinstance(task, Hub):
@@ -137,6 +143,8 @@ def _config(spec: ModelSpec) -> dict[str, Any]:
 
 def _bare(experiment: Experiment, prompt: str | None) -> tuple[str, ...]:
     """Return a warning that names the causal models to which nothing but the text is given."""
+    if getattr(experiment.task, "listwise", False):
+        return ()  # a choice is the answer that a prompt would ask for
     names = {
         spec.model: None
         for _, spec in experiment.models()

@@ -88,12 +88,15 @@ class Items:
     """Ratings that gold was not made of, equally many per item, from which human supervisors draw."""
     sides: tuple[tuple[str, str], ...] | None = None
     """Of a task of pairs, what a model reads of each of the two answers (prompt and answer); class 0 is the first."""
+    choices: tuple[tuple[str, ...], ...] | None = None
+    """Of a task of choices, what a model reads of each of an item's own answers (question and answer), two at the
+    least; `classes` are then the places of the item with most, and probabilities beyond an item's last choice are 0."""
     notes: tuple[str, ...] = ()
     """Sentences the report must repeat about this data set (contamination, thresholds that use gold)."""
 
     def __post_init__(self) -> None:
         count = len(self.ids)
-        for name in ("texts", "gold", "groups", "templates", "splits", "ratings", "held_ratings", "sides"):
+        for name in ("texts", "gold", "groups", "templates", "splits", "ratings", "held_ratings", "sides", "choices"):
             value = getattr(self, name)
             if value is not None and len(value) != count:
                 raise ValueError(f"Items.{name} has {len(value)} entries for {count} ids")
@@ -102,6 +105,19 @@ class Items:
                 raise ValueError(f"Items.slices[{name!r}] has {len(values)} entries for {count} ids")
         if count and not (int(self.gold.min()) >= 0 and int(self.gold.max()) < len(self.classes)):
             raise ValueError(f"Items.gold must index {len(self.classes)} classes")
+        if self.choices is not None:
+            self._check_choices(self.choices)
+
+    def _check_choices(self, choices: tuple[tuple[str, ...], ...]) -> None:
+        counts = [len(one) for one in choices]
+        if counts and (min(counts) < 2 or max(counts) != len(self.classes)):
+            raise ValueError(
+                f"Items.choices has {min(counts)} to {max(counts)} choices an item; wanted 2 to {len(self.classes)}, "
+                "one class for each place of the item with most"
+            )
+        for name, gold, count in zip(self.ids, self.gold.tolist(), counts, strict=True):
+            if gold >= count:
+                raise ValueError(f"Items.gold of {name} is {gold}, but the item has {count} choices")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trimtab.comparison.choices import not_asked
 from trimtab.comparison.examples import examples
 from trimtab.comparison.one_class import one_class_warnings
 from trimtab.comparison.remarks import control_remarks, missing_controls, split_warnings, warnings
@@ -95,7 +96,7 @@ def envelope(
     progress: Progress,
 ) -> dict[str, Any]:
     """Return the content of results.json that does not depend on the run that made it."""
-    refused = description.refused(rows)
+    refused = description.refused(rows) | not_asked(rows, description.facts["data"])
     rows = [row for row in rows if row.key not in refused]
     found = _all_rows(tested, rows, metrics, progress)
     _point_to_artifacts(found, rows, digests)

@@ -10,7 +10,7 @@ from trimtab.metrics.calibration import expected_calibration_error
 from trimtab.metrics.macro_f1 import macro_f1
 from trimtab.metrics.metric import Metric
 
-__all__ = ["METRICS", "Metric"]
+__all__ = ["METRICS", "OF_CHOICES", "Metric"]
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -31,3 +31,5 @@ METRICS: dict[str, Metric] = {
         Metric("brier", brier, False, True, "Brier score"),
     )
 }
+OF_CHOICES = ("accuracy", "brier", "ece")
+"""Metrics of items that have answers of their own: those that need no class to mean the same for every item."""

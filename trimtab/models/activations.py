@@ -80,7 +80,7 @@ def _shard(
 ) -> Array:
     """Return the vectors of one shard, from `work` if they are there."""
     if work is None:
-        return _forward(spec, backbone, ids, shared, progress)
+        return run_texts(spec, backbone, ids, shared, progress)
     work.mkdir(parents=True, exist_ok=True)
     file = work / f"shard-{number:05d}.safetensors"
     made_from = fingerprint_of(
@@ -88,18 +88,19 @@ def _shard(
     )
     found = read_shard(file, made_from)
     if found is None:
-        found = {"values": _forward(spec, backbone, ids, shared, progress)}
+        found = {"values": run_texts(spec, backbone, ids, shared, progress)}
         write_shard(file, found, made_from)
     return found["values"]
 
 
-def _forward(
+def run_texts(
     spec: ModelSpec,
     backbone: Backbone,
     ids: list[list[int]],
     shared: SharedPrompt | None,
     progress: Callable[[int, int], None],
 ) -> Array:
+    """Return the pooled state of each text in batches; `shared` is a beginning that all of them have in common."""
     pooling = pooling_of(spec, backbone.causal)
     values = np.zeros((len(ids), backbone.hidden), np.float32)
     begun = shared.tokens if shared else 0

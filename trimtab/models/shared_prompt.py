@@ -60,14 +60,20 @@ def shared_prompt(backbone: Backbone, ids: Sequence[list[int]], pooling: str) ->
     tokens = common_beginning(ids)
     if tokens < LEAST_TOKENS:
         return None
+    found = begun(backbone, ids[0][:tokens])
+    with torch.inference_mode():
+        return found if _is_exact(backbone, found, ids[:4]) else None
+
+
+def begun(backbone: Backbone, beginning: list[int]) -> SharedPrompt:
+    """Return the keys and values of a beginning, unchecked."""
     from transformers import DynamicCache
 
     cache = DynamicCache(config=backbone.model.config)
-    beginning = torch.tensor([ids[0][:tokens]], device=backbone.device)
+    tokens = torch.tensor([beginning], device=backbone.device)
     with torch.inference_mode():
-        _states(backbone, beginning, torch.ones_like(beginning), cache)
-        found = SharedPrompt(tokens, cache)
-        return found if _is_exact(backbone, found, ids[:4]) else None
+        _states(backbone, tokens, torch.ones_like(tokens), cache)
+    return SharedPrompt(len(beginning), cache)
 
 
 def _states(backbone: Backbone, ids: Tensor, mask: Tensor, cache: Any) -> Tensor:

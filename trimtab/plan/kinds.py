@@ -1,10 +1,11 @@
-"""The stage classes of a study: those that hold a data set in memory, those for pairs, or those that stream it."""
+"""The stage classes of a study: in memory, for pairs, for choices, or those that stream the data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
 
+from trimtab.stages.choices import EmbedChoices, LabelFlippedChoices, PredictChoices, SelectChoices, TrainChoices
 from trimtab.stages.compare import Compare
 from trimtab.stages.data import Data
 from trimtab.stages.embed import Embed
@@ -60,6 +61,14 @@ IN_MEMORY = Kinds(
     compare=Compare,
 )
 PAIRED = replace(IN_MEMORY, embed=EmbedPairs, select=SelectPairs, train=TrainPairs, predict=PredictPairs)
+CHOICES = replace(
+    IN_MEMORY,
+    embed=EmbedChoices,
+    flipped=LabelFlippedChoices.of,
+    select=SelectChoices,
+    train=TrainChoices,
+    predict=PredictChoices,
+)
 STREAMED = Kinds(
     data=StreamedData,
     split=StreamedSplit,

@@ -9,7 +9,7 @@ from trimtab.experiment import Supervisor
 from trimtab.learner import Learner
 from trimtab.methods import Method
 from trimtab.objectives.naive import Naive
-from trimtab.plan.kinds import PAIRED
+from trimtab.plan.kinds import CHOICES, PAIRED
 from trimtab.plan.register import Register
 from trimtab.plan.schedules import ceiling, chain_of, same, taught
 from trimtab.plan.seed import Fitted, Seed
@@ -62,8 +62,8 @@ class Pair:
                 self._told("weak_on_weak", "none", self.weak, lambda seed: weak_labels(seed, self.weak)),
                 self._told("weak_on_truth", "oracle", self.weak, lambda seed: seed.gold("transfer")),
             ]
-        # of two answers a model would have to be asked in words of its own
-        if has_language_head(self.strong.spec) and self.seeds[0].kinds is not PAIRED:
+        # of answers of its own a model would have to be asked in words of its own
+        if has_language_head(self.strong.spec) and self.seeds[0].kinds not in (PAIRED, CHOICES):
             asked = [self._zero_shot(seed) for seed in self.seeds]
             rows.append(self._row("zero_shot", "none", "zero_shot", asked, []))
         return rows

@@ -10,8 +10,9 @@ from trimtab.experiment import Asked, Experiment, Supervisor, learners_of
 from trimtab.fit.probe_settings import Probe
 from trimtab.learner import Learner
 from trimtab.models.source import locate
+from trimtab.plan.choosing import check_choices
 from trimtab.plan.feature_tables import check_feature_tables
-from trimtab.plan.kinds import IN_MEMORY, PAIRED, STREAMED, Kinds
+from trimtab.plan.kinds import CHOICES, IN_MEMORY, PAIRED, STREAMED, Kinds
 from trimtab.plan.pair import Pair, Registers
 from trimtab.plan.paired import check_pairs
 from trimtab.plan.register import Register
@@ -110,7 +111,7 @@ def _check_models(experiment: Experiment) -> None:
 def _kinds(experiment: Experiment) -> Kinds:
     """Return the stage classes for the task.
 
-    Raises ExperimentError where what is asked for does not suit a streamed task, or one of pairs.
+    Raises ExperimentError where what is asked for does not suit a streamed task, or one of pairs or choices.
     """
     if isinstance(experiment.task, StreamedTask):
         why = "tuning holds its texts in memory, which a task of kind {kind} does not; use the task `file` for data"
@@ -122,6 +123,10 @@ def _kinds(experiment: Experiment) -> Kinds:
         check_pairs(experiment)
         _check_probes(experiment, "a task of kind {kind} compares two answers, which tuning cannot yet")
         return PAIRED
+    if getattr(experiment.task, "listwise", False):
+        check_choices(experiment)
+        _check_probes(experiment, "a task of kind {kind} has answers of its own an item, which tuning cannot yet")
+        return CHOICES
     return IN_MEMORY
 
 

@@ -79,7 +79,8 @@ class Compare(Stage):
         """Read every prediction and label, aligned on the test items; of a refused prediction nothing is a number."""
         import numpy as np
 
-        from trimtab.comparison.measured import Measured, shared_resample
+        from trimtab.comparison.choices import measured_kind
+        from trimtab.comparison.measured import shared_resample
         from trimtab.stages.tables import read_labels, read_predictions, read_table, rows_of, strings
 
         items = read_table(inputs["data"] / "items.parquet")
@@ -100,7 +101,7 @@ class Compare(Stage):
             table = read_labels(inputs[f"transfer_gold.{i}"])
             known |= dict(zip(table.ids, table.probabilities.argmax(1).tolist(), strict=True))
         slices = {name: items[name].to_numpy()[test] for name in items.column_names if name.startswith("slice:")}
-        return Measured(
+        return measured_kind(facts["data"])(
             ids=test_ids,
             texts=tuple(texts[i] for i in test),
             gold=np.asarray(gold)[test],
@@ -116,15 +117,21 @@ class Compare(Stage):
 
     def _dimensions(self, inputs: Mapping[str, Path]) -> dict[str, Any]:
         """Return the intrinsic dimension of each probed model's activations of the test items."""
-        from trimtab.diagnostics.dimension import dimension_json
+        from trimtab.diagnostics.dimension import MOST, dimension_json
+        from trimtab.stages.choices import within_items
+        from trimtab.stages.data import CHOICES
         from trimtab.stages.tables import read_table, strings
         from trimtab.stages.train import read_activations
+        from trimtab.store import facts_of
 
         roles = strings(read_table(inputs["data"] / "items.parquet", ["role"]), "role")
         test = [i for i, role in enumerate(roles) if role == "test"]
-        return {
-            key: dimension_json(read_activations(inputs[f"embeds.{i}"])[test]) for i, key in enumerate(self.embedded)
-        }
+        listwise = CHOICES in facts_of(inputs["data"])
+
+        def states(folder: Path) -> Any:
+            return within_items(folder, test, MOST) if listwise else read_activations(folder)[test]
+
+        return {key: dimension_json(states(inputs[f"embeds.{i}"])) for i, key in enumerate(self.embedded)}
 
     def _splits(self, inputs: Mapping[str, Path]) -> dict[str, Any]:
         """Return size and identity of the three splits; the test split is one for all seeds."""

@@ -15,6 +15,8 @@ from trimtab.types import Items, Progress
 
 SIDES = ("side:first", "side:second")
 """Columns of the items of a task of pairs: what a model reads of each answer."""
+CHOICES = "choices"
+"""Column of the items of a task of choices: what a model reads of each of an item's own answers."""
 
 
 def identity_of(task: Any, split: SplitSettings) -> dict[str, Any]:
@@ -46,10 +48,11 @@ class Data(Stage):
     @cached_property
     def fixed(self) -> tuple[Items, Pool]:
         """The items, the test split and the pool; read once by whoever asks first, before the stage runs or in it."""
+        from trimtab.tasks.choice_items import as_one_class
         from trimtab.tasks.splits import fix_pool
 
         items = self.task.read()
-        return items, fix_pool(items, self.split)
+        return items, fix_pool(as_one_class(items), self.split)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "fixed"}
@@ -77,13 +80,15 @@ class Data(Stage):
         }
         if items.sides is not None:
             columns |= {name: [items.sides[i][side] for i in rows] for side, name in enumerate(SIDES)}
+        if items.choices is not None:
+            columns[CHOICES] = [list(items.choices[i]) for i in rows]
         columns |= {f"slice:{name}": np.asarray(values)[rows] for name, values in items.slices.items()}
         write_table(out / "items.parquet", columns)
         write_table(out / "gold.parquet", {"id": ids, "gold": np.asarray(items.gold)[rows]})
         if items.held_ratings is not None:
             write_table(out / "ratings.parquet", {"id": ids, "ratings": [list(items.held_ratings[i]) for i in rows]})
         write_json(out / "pool.json", settings_of(pool))
-        facts = {
+        facts: dict[str, Any] = {
             "kind": self.task.kind,
             "classes": list(items.classes),
             "prompt": items.prompt,
@@ -92,5 +97,7 @@ class Data(Stage):
             "test": len(pool.test),
             "pool": len(pool.train),
         }
+        if items.choices is not None:
+            facts[CHOICES] = {"fewest": min(map(len, items.choices)), "most": max(map(len, items.choices))}
         write_json(out / "data.json", facts)
         return facts

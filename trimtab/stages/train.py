@@ -64,7 +64,7 @@ class Select(BulkStage):
     @classmethod
     def solve(cls, stages: Sequence[Select], inputs: Sequence[Mapping[str, Path]]) -> Sequence[Any]:
         """Return each stage's selection."""
-        from trimtab.fit.select import Question, select_strengths
+        from trimtab.fit.select import Question
         from trimtab.stages.tables import read_labels, read_table, rows_of, strings
 
         items = read_table(inputs[0]["data"] / "items.parquet", ["id", "related"])
@@ -77,7 +77,14 @@ class Select(BulkStage):
             return cls.asked(Question(*told, related[rows], stage.fit, stage.seed), len(ids))
 
         read = _each(question, stages, inputs)
-        return _answered(read, lambda asked: select_strengths(cls.seen(inputs[0]["activations"]), asked))
+        return _answered(read, lambda asked: cls.chosen(cls.seen(inputs[0]["activations"]), asked))
+
+    @classmethod
+    def chosen(cls, seen: Any, asked: Sequence[Any]) -> Sequence[Any]:
+        """Return the selections that answer questions about what is seen."""
+        from trimtab.fit.select import select_strengths
+
+        return select_strengths(seen, asked)
 
     @classmethod
     def seen(cls, folder: Path) -> Any:
@@ -131,7 +138,6 @@ class TrainProbe(BulkStage):
     def solve(cls, stages: Sequence[TrainProbe], inputs: Sequence[Mapping[str, Path]]) -> Sequence[Any]:
         """Return each stage's problem, selection and fitted head."""
         from trimtab.fit.bulk import Problem
-        from trimtab.fit.probe import fit_probes
         from trimtab.stages.tables import read_labels, read_table, rows_of, strings
 
         ids = strings(read_table(inputs[0]["data"] / "items.parquet", ["id"]), "id")
@@ -144,12 +150,19 @@ class TrainProbe(BulkStage):
             return cls.asked(problem, len(ids)), selection
 
         def fitted(asked: Sequence[tuple[Problem, dict[str, Any]]]) -> Sequence[Any]:
-            heads = fit_probes(cls.seen(inputs[0]["activations"]), [one for one, _ in asked])
+            heads = cls.fits(cls.seen(inputs[0]["activations"]), [one for one, _ in asked])
             return [
                 head if isinstance(head, Exception) else (*told, head) for told, head in zip(asked, heads, strict=True)
             ]
 
         return _answered(_each(problem, stages, inputs), fitted)
+
+    @classmethod
+    def fits(cls, seen: Any, problems: Sequence[Any]) -> Sequence[Any]:
+        """Return the fitted heads of problems about what is seen."""
+        from trimtab.fit.probe import fit_probes
+
+        return fit_probes(seen, problems)
 
     @classmethod
     def seen(cls, folder: Path) -> Any:

@@ -19,6 +19,8 @@ TASKS: dict[str, str] = {
     "hub": "trimtab.tasks.hub:Hub",
     "features": "trimtab.tasks.features:Features",
     "pairs": "trimtab.tasks.pairs:Pairs",
+    "choices": "trimtab.tasks.choices:Choices",
+    "chess_mate_in_one": "trimtab.tasks.chess_mate_in_one:ChessMateInOne",
     "stream": "trimtab.tasks.stream:Stream",
     "synthetic": "trimtab.tasks.synthetic:Synthetic",
 }
