@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from trimtab.comparison.controls import CONTROLS
+from trimtab.comparison.controls import CONTROLS, USUAL
+from trimtab.comparison.learning_curves import LearningCurves
 from trimtab.components import find, known
 from trimtab.errors import ExperimentError, UsageError, did_you_mean
 from trimtab.fields import NAME_RULE, build, check_keys, is_name, one_of, typed
@@ -43,7 +44,7 @@ Asked = Prompted | ContrastConsistent | InternalCoherence
 Supervisor = Learner | HumanRatings | Annotator | MeanEnsemble | Bagging | AdaBoost | DirichletEnsemble | Asked
 """Whoever gives weak labels: a model that learns, or one of `trimtab/supervisors/`."""
 FITS: Mapping[str, type] = {"probe": Probe, "tune": Tune}
-_KEYS = ("name", "study", "task", "split", "weak", "strong", "methods", "seeds", "controls", "metrics")
+_KEYS = ("name", "study", "task", "split", "weak", "strong", "methods", "seeds", "controls", "curves", "metrics")
 _SIZES = ("supervisor", "transfer", "test")
 
 
@@ -65,8 +66,10 @@ class Experiment:
     """How the students learn."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Repetitions; each draws its own supervisor and transfer items from the pool."""
-    controls: bool = True
-    """Whether the four controls run beside the methods."""
+    controls: tuple[str, ...] = USUAL
+    """Controls that run beside the methods."""
+    curves: LearningCurves | None = None
+    """Learning curves of every pair; none draws none."""
     metrics: tuple[str, ...] = tuple(METRICS)
     """What is reported, the main one first."""
     text: str = ""
@@ -130,7 +133,8 @@ def parse(values: Any, folder: Path, text: str = "") -> Experiment:
         strong=_learners(values["strong"], "strong", folder),
         methods=_methods(values["methods"], folder),
         seeds=_seeds(values.get("seeds", [0, 1, 2, 3, 4])),
-        controls=typed(bool, values.get("controls", True), "controls"),
+        controls=_controls(values.get("controls", True)),
+        curves=_curves(values.get("curves", False)),
         metrics=_metrics(values.get("metrics", list(METRICS))),
         text=text,
     )
@@ -335,6 +339,23 @@ def _seeds(value: Any) -> tuple[int, ...]:
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0 or max(seeds) >= 2**32:
         raise ExperimentError(f"seeds: found {list(seeds)}, wanted at least one, all different, from 0 to 4294967295")
     return seeds
+
+
+def _controls(value: Any) -> tuple[str, ...]:
+    """Read true for the usual controls, false for none, or the names of some."""
+    if not isinstance(value, list):
+        return USUAL if typed(bool, value, "controls") else ()
+    names = typed(tuple[str, ...], value, "controls")
+    for i, name in enumerate(names):
+        one_of(name, CONTROLS, f"controls.{i}")
+    return tuple(name for name in CONTROLS if name in names)
+
+
+def _curves(value: Any) -> LearningCurves | None:
+    """Read true for the usual sizes, false for no curves, or a mapping with sizes of one's own."""
+    if isinstance(value, dict):
+        return build(LearningCurves, value, "curves")
+    return LearningCurves() if typed(bool, value, "curves") else None
 
 
 def _metrics(value: Any) -> tuple[str, ...]:
