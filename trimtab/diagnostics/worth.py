@@ -93,9 +93,9 @@ def worth(
     low, high = _end(places, upper), _end(places[::-1], -lower[::-1])
     value = None if mean[0] > 0 else reach(places, mean)
     status = "ok" if value is not None else "fewer" if mean[0] > 0 else "more"
-    numbers = [None if place is None else float(np.exp(place)) for place in (value, low, high)]
+    items = (None if place is None else float(np.exp(place)) for place in (value, low, high))
     said = [*_why_open(status, sizes, low, high), *([found[-1].reason] if found[-1].reason else [])]
-    return Worth(*numbers, status, " ".join(said) or None, LEVEL, method)
+    return Worth(*items, status=status, reason=" ".join(said) or None, level=LEVEL, method=method)
 
 
 def _end(places: Float[Array, "places"], heights: Float[Array, "places"]) -> float | None:
