@@ -190,8 +190,8 @@ def learning_curve(weak: str, strong: str, kind: str = "crossed") -> dict[str, A
 
 def overlap(weak: str, strong: str) -> dict[str, Any]:
     """Return the overlap density of a pair."""
-    shares = {"overlap": 0.342, "hard": 0.227, "easy": 0.431}
-    return {"weak": weak, "strong": strong} | {name: interval(one, 0.021, "crossed_t") for name, one in shares.items()}
+    found = {"overlap": 0.342, "hard": 0.227, "easy": 0.431, "certainty_parted": 0.78, "likeness_parted": 0.69}
+    return {"weak": weak, "strong": strong} | {name: interval(one, 0.021, "crossed_t") for name, one in found.items()}
 
 
 def results(

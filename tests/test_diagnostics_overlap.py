@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple, fields
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
+from scipy.stats import norm
 from tiny_study import study
 
 from trimtab.comparison.overlap import overlaps_json
 from trimtab.comparison.row import Row
-from trimtab.diagnostics.overlap import ALIKE, EQUALLY_SURE, Overlap, overlap_density
+from trimtab.diagnostics.overlap import ALIKE, EQUALLY_SURE, Overlap, overlap_density, parted
 from trimtab.experiment import parse
 from trimtab.plan import plan
 from trimtab.study import run
+from trimtab.supervise.overlap_density import change_point
 from trimtab.types import Labels
 
 
@@ -41,7 +44,18 @@ def planted(easy: int, overlap: int, hard: int, noise: float = 0.0, seed: int = 
 @pytest.mark.parametrize("counts", [(500, 300, 200), (100, 600, 300), (700, 20, 280), (20, 900, 80)])
 def test_planted_shares_are_found_exactly(counts: tuple[int, int, int]) -> None:
     easy, overlap, hard = (count / 1000 for count in counts)
-    assert overlap_density(*planted(*counts)) == Overlap(hard, overlap, easy)
+    found = overlap_density(*planted(*counts))
+    assert isinstance(found, Overlap)
+    assert (found.hard, found.overlap, found.easy) == (hard, overlap, easy)
+    assert found.likeness_parted == pytest.approx(1)  # two values, 0 and 1 / sqrt 2
+    assert found.certainty_parted > 0.98
+
+
+def test_a_change_point_of_one_kind_parts_less() -> None:
+    """Even values: halves whose means lie 1/2 apart, (1/4)^2 / (1/12). Normal ones: means at +- sqrt(2 / pi)."""
+    even, normal = np.arange(2000.0), norm.ppf((np.arange(2000) + 0.5) / 2000)
+    assert parted(even, change_point(even)) == pytest.approx(3 / 4, abs=1e-3)
+    assert parted(normal, change_point(normal)) == pytest.approx(2 / np.pi, abs=2e-3)
 
 
 def test_shares_are_found_through_noise() -> None:
@@ -55,9 +69,10 @@ def test_scale_rotation_and_order_change_nothing() -> None:
     wanted = overlap_density(states, weak)
     turn = np.linalg.qr(np.random.default_rng(1).normal(size=(6, 6)))[0]
     order = np.random.default_rng(2).permutation(1000)
-    assert overlap_density(states @ turn * 30 - 7, weak) == wanted
-    assert overlap_density(states[order], weak[order]) == wanted
-    assert overlap_density(states, weak[:, ::-1]) == wanted
+    for other in ((states @ turn * 30 - 7, weak), (states[order], weak[order]), (states, weak[:, ::-1])):
+        found = overlap_density(*other)
+        assert isinstance(found, Overlap) and isinstance(wanted, Overlap)
+        assert astuple(found) == pytest.approx(astuple(wanted))
 
 
 def test_what_has_no_overlap_says_why() -> None:
@@ -111,7 +126,8 @@ def test_a_study_measures_its_pairs_on_stored_labels_and_activations(tmp_path: P
         weak = np.stack([table["p0"], table["p1"]], 1)
         one = overlap_density(states[[ids.index(name) for name in table["id"]]], weak)
         assert isinstance(one, Overlap)
-        shares.append((one.overlap, one.hard, one.easy))
-    for place, name in enumerate(("overlap", "hard", "easy")):
-        assert found[name]["mean"] == pytest.approx(np.mean(shares, 0)[place])
+        shares.append(one)
+    for field in fields(Overlap):
+        wanted = np.mean([getattr(one, field.name) for one in shares])
+        assert found[field.name]["mean"] == pytest.approx(wanted)
     assert "Overlap density" in (tmp_path / "runs" / "tiny" / "report.html").read_text("utf-8")

@@ -34,12 +34,18 @@ def misfit_grids(results: Results) -> list[Grid]:
 
 def overlap_grid(results: Results) -> Grid | None:
     """Return in how many items what the supervisor knows meets what only the student can use; None without pairs."""
-    shares = {"hard": "Hard", "overlap": "Overlap", "easy": "Easy"}
+    words = {
+        "hard": "Hard",
+        "overlap": "Overlap",
+        "easy": "Easy",
+        "certainty_parted": "Hard parted",
+        "likeness_parted": "Overlap parted",
+    }
     found = results.get("overlap_density") or ()
     if not found:
         return None
-    body = tuple((pair_of(results, one), *(value(one.get(name)) for name in shares)) for one in found)
-    head = ("", *shares.values())
+    body = tuple((pair_of(results, one), *(value(one.get(name)) for name in words)) for one in found)
+    head = ("", *words.values())
     return Grid("Shares of the transfer items", head, body, notes=cell_notes(body), quiet=note_of_all(body))
 
 

@@ -81,6 +81,7 @@ def _worth(axes: Axes, curve: Mapping[str, Any]) -> None:
     number, level = (curve.get("worth") or {}).get("value"), curve["weak_labels"][-1].get("mean")
     if number is None or level is None:
         return
+    axes.set_ylim(axes.get_ylim())  # what is drawn from here on shall not move them
     level_line = (number, curve["sizes"][-1]), (level, level)
     drop = (number, number), (axes.get_ylim()[0], level)
     for x, y in (level_line, drop):
