@@ -175,6 +175,25 @@ def example(key: str, number: int, student_right: bool, weak_right: bool, classe
     }  # fmt: skip
 
 
+def learning_curve(weak: str, strong: str, kind: str = "crossed") -> dict[str, Any]:
+    """Return both curves of a pair, and what the weak labels are worth."""
+    shares = ((250, 0.79, 0.80), (500, 0.81, 0.825), (1000, 0.82, 0.845), (2000, 0.827, 0.862))
+    return {
+        "weak": weak, "strong": strong, "metric": "accuracy", "higher_is_better": True,
+        "sizes": [size for size, _, _ in shares], "weak_score": interval(0.783, 0.018, kind),
+        "weak_labels": [interval(score, 0.016, kind) for _, score, _ in shares],
+        "ground_truth": [interval(score, 0.015, kind) for _, _, score in shares],
+        "worth": {"of": 2000, "value": 536.0, "low": 390.0, "high": 870.0, "status": "ok", "reason": None,
+                  "level": 0.95, "method": kind},
+    }  # fmt: skip
+
+
+def overlap(weak: str, strong: str) -> dict[str, Any]:
+    """Return the overlap density of a pair."""
+    found = {"overlap": 0.342, "hard": 0.227, "easy": 0.431, "certainty_parted": 0.78, "likeness_parted": 0.69}
+    return {"weak": weak, "strong": strong} | {name: interval(one, 0.021, "crossed_t") for name, one in found.items()}
+
+
 def results(
     *,
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
@@ -233,6 +252,8 @@ def results(
             "truncated": {"w0": 0, "s0": 12},
         },
         "models": models, "rows": rows,
+        "curves": [learning_curve(f"w{w}", f"s{s}") for w in range(len(weak)) for s in range(len(strong))],
+        "overlap_density": [overlap(f"w{w}", f"s{s}") for w in range(len(weak)) for s in range(len(strong))],
         "aggregates": [
             {"over": "pairs", "method": m, "metric": metric, "n_ok": 5, "n_no_gap": 1,
              "median_pgr": {"value": 0.55, "low": 0.45, "high": 0.65, "reason": None}}

@@ -128,7 +128,7 @@ def rated(experiment: Experiment) -> Experiment:
 
 
 def _all_else(folder: Path) -> tuple[Stage, ...]:
-    """Return the stages of the supervisors that are no single model, of steps with evidence, and of schedules."""
+    """Return the stages of supervisors that are no single model, of steps with evidence, schedules, curves, hints."""
     methods = [
         {"name": "smooth", "labels": [{"graph_smoothing": {"neighbours": 3}}], "objective": "naive"},
         {"schedule": {"strong_to_strong": {"rounds": 1, "folds": 2}}},
@@ -139,7 +139,9 @@ def _all_else(folder: Path) -> tuple[Stage, ...]:
     told = fault_experiment(folder, methods=methods, strong=strong, controls=False)
     weak = every_supervisor(folder, PROBE)
     supervised = rated(fault_experiment(folder, weak=weak, methods=["naive"], strong=strong, controls=False))
-    return (*plan(told).stages, *plan(supervised).stages, *_pairs(folder), *_choices(folder))
+    curved = fault_experiment(folder, strong=strong, controls=["trivial_imitation"], curves={"sizes": [20]})
+    studies = (plan(one).stages for one in (told, supervised, curved))
+    return (*(stage for stages in studies for stage in stages), *_pairs(folder), *_choices(folder))
 
 
 def _pairs(folder: Path) -> tuple[Stage, ...]:
@@ -219,7 +221,9 @@ def import_for_any() -> None:
 
     import trimtab.commands
     import trimtab.comparison.cells
+    import trimtab.comparison.curves
     import trimtab.comparison.envelope
+    import trimtab.comparison.overlap
     import trimtab.comparison.streamed
     import trimtab.fit.select
     import trimtab.stages.streamed.parts
@@ -227,6 +231,7 @@ def import_for_any() -> None:
     import trimtab.supervise.flipped_choices
     import trimtab.supervise.flipped_truth
     import trimtab.supervise.gold
+    import trimtab.supervise.subset
     import trimtab.tasks.streamed.roles
 
     assert all((encodings, pandas, pyarrow, safetensors.numpy, scipy.optimize, scipy.sparse.csgraph, sklearn, trimtab))

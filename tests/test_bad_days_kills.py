@@ -10,7 +10,8 @@ from fault_study import WAYS, classes_of_stages, kill_each, make_all, named, sta
 from killed_children import end_child, run_child, start_child
 
 KILLS = 20
-WITHOUT_MODEL = ("Data", "Split", "LabelGold", "LabelModel", "LabelStepped", "LabelFlipped", "Compare")
+WITHOUT_MODEL = ("Data", "Split", "LabelGold", "LabelModel", "LabelStepped", "LabelFlipped", "LabelSubset",
+                 "TextHinted", "Compare")  # fmt: skip
 WITH_MODEL = ("Embed", "Prefix", "Select", "TrainProbe", "PredictProbe", "PredictTuned", "PredictZeroShot")
 STREAMED = ("StreamedData", "StreamedSplit", "StreamedLabelGold", "StreamedLabelModel", "StreamedLabelStepped",
             "StreamedLabelFlipped", "StreamedCompare")  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import pytest
 from tiny_study import study
 
-from trimtab.comparison.controls import CONTROLS
+from trimtab.comparison.controls import CONTROLS, USUAL
 from trimtab.components import find, module_from_file
 from trimtab.digest import canonical_json, component_identity, digest_of, settings_of, source_digest
 from trimtab.errors import UsageError
@@ -288,4 +288,4 @@ def test_the_seed_is_part_of_a_split(values: dict[str, Any], tmp_path: Path) -> 
 
 def test_control_names_are_those_of_the_plan(values: dict[str, Any], tmp_path: Path) -> None:
     rows = plan(parse(values | {"controls": True}, tmp_path)).compare.rows
-    assert {row.control for row in rows if row.control} | {"zero_shot"} == set(CONTROLS)
+    assert {row.control for row in rows if row.control} | {"zero_shot"} == set(USUAL) < set(CONTROLS)

@@ -138,7 +138,7 @@ def test_permuted_transfer_and_test_truth_changes_no_honest_prediction(honest: t
 
 def test_the_leak_test_catches_a_planted_cheater(honest: tuple[Experiment, Path]) -> None:
     experiment, folder = honest
-    cheating = replace(experiment, methods=(Method("cheat", Naive(), (Cheater(),)),), controls=False)
+    cheating = replace(experiment, methods=(Method("cheat", Naive(), (Cheater(),)),), controls=())
     (gold_path,) = (folder / "store" / "data").glob("*/gold.parquet")
     gold = pq.read_table(gold_path).to_pydict()
     PLANTED.update(zip(gold["id"], gold["gold"], strict=True))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from trimtab.comparison.controls import CONTROLS
+from trimtab.comparison.controls import CONTROLS, USUAL
+from trimtab.comparison.learning_curves import LearningCurves
 from trimtab.components import find, known
 from trimtab.errors import ExperimentError, UsageError, did_you_mean
 from trimtab.fields import NAME_RULE, build, check_keys, is_name, one_of, typed
@@ -46,7 +47,8 @@ Trained = TrainedOnRatings | Bagging | AdaBoost
 Supervisor = Learner | HumanRatings | Annotator | MeanEnsemble | DirichletEnsemble | Trained | Asked
 """Whoever gives weak labels: a model that learns, or one of `trimtab/supervisors/`."""
 FITS: Mapping[str, type] = {"probe": Probe, "tune": Tune}
-_KEYS = ("name", "study", "task", "split", "weak", "strong", "methods", "seeds", "controls", "metrics", "cuts")
+_KEYS = ("name", "study", "task", "split", "weak", "strong", "methods", "seeds")
+_KEYS += ("controls", "curves", "metrics", "cuts")
 _SIZES = ("supervisor", "transfer", "test")
 
 
@@ -68,8 +70,10 @@ class Experiment:
     """How the students learn."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Repetitions; each draws its own supervisor and transfer items from the pool."""
-    controls: bool = True
-    """Whether the four controls run beside the methods."""
+    controls: tuple[str, ...] = USUAL
+    """Controls that run beside the methods."""
+    curves: LearningCurves | None = None
+    """Learning curves of every pair; none draws none."""
     metrics: tuple[str, ...] = tuple(METRICS)
     """What is reported, the main one first; without it all metrics, or those that suit a task of choices."""
     cuts: tuple[tuple[str, tuple[float, ...]], ...] = ()
@@ -135,7 +139,8 @@ def parse(values: Any, folder: Path, text: str = "") -> Experiment:
         strong=_learners(values["strong"], "strong", folder),
         methods=_methods(values["methods"], folder),
         seeds=_seeds(values.get("seeds", [0, 1, 2, 3, 4])),
-        controls=typed(bool, values.get("controls", True), "controls"),
+        controls=_controls(values.get("controls", True)),
+        curves=_curves(values.get("curves", False)),
         metrics=_metrics(values.get("metrics", list(OF_CHOICES if getattr(task, "listwise", False) else METRICS))),
         cuts=_cuts(values.get("cuts", {})),
         text=text,
@@ -353,6 +358,23 @@ def _cuts(values: Any) -> tuple[tuple[str, tuple[float, ...]], ...]:
             raise ExperimentError(f"cuts.{name}: found {edges!r}, wanted rising values, at least one")
         found.append((str(name), given))
     return tuple(found)
+
+
+def _controls(value: Any) -> tuple[str, ...]:
+    """Read true for the usual controls, false for none, or the names of some."""
+    if not isinstance(value, list):
+        return USUAL if typed(bool, value, "controls") else ()
+    names = typed(tuple[str, ...], value, "controls")
+    for i, name in enumerate(names):
+        one_of(name, CONTROLS, f"controls.{i}")
+    return tuple(name for name in CONTROLS if name in names)
+
+
+def _curves(value: Any) -> LearningCurves | None:
+    """Read true for the usual sizes, false for no curves, or a mapping with sizes of one's own."""
+    if isinstance(value, dict):
+        return build(LearningCurves, value, "curves")
+    return LearningCurves() if typed(bool, value, "curves") else None
 
 
 def _metrics(value: Any) -> tuple[str, ...]:

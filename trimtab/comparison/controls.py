@@ -18,6 +18,8 @@ class Control:
     """What its student is trained on."""
     meaning: str
     """What it shows, for the report."""
+    usual: bool = True
+    """Whether it runs where an experiment file does not name its controls."""
 
 
 CONTROLS: Mapping[str, Control] = MappingProxyType(
@@ -47,6 +49,16 @@ CONTROLS: Mapping[str, Control] = MappingProxyType(
             "nothing",
             "the strong model asked directly, without any training",
         ),
+        "trivial_imitation": Control(
+            "e",
+            "trivial imitation",
+            "weak labels",
+            "the strong model on the weak labels, with the supervisor's answer written into every text: "
+            "what is left where copying the supervisor is as easy as reading",
+            usual=False,
+        ),
     }
 )
 """Every control by its name in results.json."""
+USUAL = tuple(name for name, one in CONTROLS.items() if one.usual)
+"""Those of `controls: true`."""

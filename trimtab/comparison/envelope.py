@@ -30,6 +30,8 @@ class Description:
     splits: dict[str, Any]
     facts: Mapping[str, dict[str, Any]]
     """Facts of each input of the comparison, by input name."""
+    left_out: tuple[str, ...] = ()
+    """Usual controls that were not asked for."""
 
     def models(self, rows: Sequence[Row]) -> dict[str, Any]:
         """Return each learner's model as it was used."""
@@ -121,7 +123,7 @@ def envelope(
         "controls": remarks,
         "control_sentence": " ".join(_of_pair(one, models, len(remarks)) for one in remarks) or None,
         "examples": examples(tested, rows, metrics[0]),
-        "warnings": missing_controls(rows, models, refused)
+        "warnings": ([] if "zero_shot" in description.left_out else missing_controls(rows, models, refused))
         + split_warnings(description.splits, tested.tested_classes, data["classes"])
         + one_class_warnings(tested, rows, data["classes"])
         + warnings(found, metrics[0], description.fits(rows), data["notes"], tested.n_test, len(tested.seeds)),

@@ -57,7 +57,7 @@ def over_seeds(values: list[float]) -> dict[str, Any]:
         reason = "One seed: its spread over seeds is unknown."
         return Interval(mean, None, None, LEVEL, "items_only", reason).to_json()
     if len(set(values)) == 1:
-        reason = "The labels are equally right in all seeds: nothing is known of their spread."
+        reason = "The same in all seeds: nothing is known of the spread between them."
         return Interval(mean, None, None, LEVEL, "crossed_t", reason).to_json()
     _, student = critical_values(len(values), LEVEL)
     half = float(student * np.std(values, ddof=1) / np.sqrt(len(values)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from trimtab.experiment import Supervisor
 from trimtab.learner import Learner
 from trimtab.methods import Method
 from trimtab.objectives.naive import Naive
+from trimtab.plan import imitation
 from trimtab.plan.kinds import CHOICES, PAIRED
 from trimtab.plan.register import Register
 from trimtab.plan.schedules import ceiling, chain_of, same, taught
@@ -49,24 +50,32 @@ class Pair:
             method.name, truth, None, [one.fitted for one in found], [one.told for one in found], chain, method.schedule
         )
 
-    def controls(self) -> list[Row]:
-        """The rows of the four controls: two need a weak model, zero-shot a strong one with a language head."""
+    def controls(self, names: Sequence[str]) -> list[Row]:
+        """The rows of some controls: two need a weak model, zero-shot a strong one with a language head."""
         from trimtab.models.kind import has_language_head
 
         def flipped(seed: Seed) -> Stage:
             return seed.kinds.flipped(seed.gold("transfer"), weak_labels(seed, self.weak), seed.seed)
 
-        rows = [self._told("flipped_truth", "oracle", self.strong, flipped)]
+        told = {"flipped_truth": ("oracle", self.strong, flipped)}
         if isinstance(self.weak, Learner):
-            rows += [
-                self._told("weak_on_weak", "none", self.weak, lambda seed: weak_labels(seed, self.weak)),
-                self._told("weak_on_truth", "oracle", self.weak, lambda seed: seed.gold("transfer")),
-            ]
+            told["weak_on_weak"] = "none", self.weak, lambda seed: weak_labels(seed, self.weak)
+            told["weak_on_truth"] = "oracle", self.weak, lambda seed: seed.gold("transfer")
+        rows = [self._told(name, *how) for name, how in told.items() if name in names]
         # of answers of its own a model would have to be asked in words of its own
-        if has_language_head(self.strong.spec) and self.seeds[0].kinds not in (PAIRED, CHOICES):
-            asked = [self._zero_shot(seed) for seed in self.seeds]
-            rows.append(self._row("zero_shot", "none", "zero_shot", asked, []))
+        asked = "zero_shot" in names and self.seeds[0].kinds not in (PAIRED, CHOICES)
+        if asked and has_language_head(self.strong.spec):
+            students = [self._zero_shot(seed) for seed in self.seeds]
+            rows.append(self._row("zero_shot", "none", "zero_shot", students, []))
+        if imitation.NAME in names:
+            rows.append(self._imitating())
         return rows
+
+    def _imitating(self) -> Row:
+        students = [imitation.imitating(seed, self.weak, self.strong) for seed in self.seeds]
+        told = [weak_labels(seed, self.weak) for seed in self.seeds]
+        truth = self.weak.truth if not isinstance(self.weak, Learner) else "none"
+        return self._row(imitation.NAME, truth, imitation.NAME, students, told)
 
     def _told(self, name: str, truth: str, learner: Learner, labels: Callable[[Seed], Stage]) -> Row:
         """The row of a control whose learner learns some labels as they are."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from trimtab.comparison.controls import USUAL
+from trimtab.comparison.learning_curves import Curve
 from trimtab.errors import ExperimentError, ModelError
 from trimtab.experiment import Asked, Experiment, Supervisor, learners_of
 from trimtab.fit.probe_settings import Probe
 from trimtab.learner import Learner
 from trimtab.models.source import locate
 from trimtab.plan.choosing import check_choices
+from trimtab.plan.curves import curve_sizes, learning_curve
 from trimtab.plan.feature_tables import check_feature_tables
+from trimtab.plan.imitation import check_imitation
 from trimtab.plan.kinds import CHOICES, IN_MEMORY, PAIRED, STREAMED, Kinds
 from trimtab.plan.pair import Pair, Registers
 from trimtab.plan.paired import check_pairs
@@ -48,15 +52,19 @@ def plan(experiment: Experiment) -> Plan:
     _check_models(experiment)
     check_feature_tables(experiment)
     kinds = _kinds(experiment)
+    check_imitation(experiment, kinds)
+    sizes = curve_sizes(experiment, kinds)
     data = kinds.data(experiment.task, experiment.split.of_pool())
     seeds = [Seed(experiment, kinds, data, seed) for seed in experiment.seeds]
     registers = Registers(Register(), Register(), Register())
     rows: list[Row] = []
+    curves: list[Curve] = []
     for w, weak in enumerate(experiment.weak):
         for s, strong in enumerate(experiment.strong):
             pair = Pair(f"w{w}", f"s{s}", weak, strong, seeds, registers)
             rows += [pair.method(method) for method in experiment.methods]
-            rows += pair.controls() if experiment.controls else []
+            rows += pair.controls(experiment.controls) if experiment.controls else []
+            curves += [learning_curve(pair, sizes)] if experiment.curves else []
     keyed = {f"w{i}": one for i, one in enumerate(experiment.weak)}
     keyed |= {f"s{i}": one for i, one in enumerate(experiment.strong)}
     embeds = {
@@ -78,6 +86,8 @@ def plan(experiment: Experiment) -> Plan:
         seeds=experiment.seeds,
         metrics=experiment.metrics,
         cuts=experiment.cuts,
+        curves=tuple(curves),
+        left_out=tuple(name for name in USUAL if name not in experiment.controls) if experiment.controls else (),
     )
     return Plan(tuple(order((compare,))))
 

@@ -12,13 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.report.figure_style import inline_svg
-from trimtab.report.figures import Drawing, agreement_figures, calibration_figures, score_figures, size_figure
+from trimtab.report.figures import (
+    Drawing,
+    agreement_figures,
+    calibration_figures,
+    learning_figures,
+    score_figures,
+    size_figure,
+)
 from trimtab.report.groups import Results
 
 Figures = dict[str, list[dict[str, Any]]]
 """By the part of the page: SVG, caption, and whether the figure is a small one."""
 
-_READ = ("rows", "models", "seeds", "interval", "task")
+_READ = ("rows", "curves", "models", "seeds", "interval", "task")
 """The parts of the results that figures show."""
 
 
@@ -32,6 +39,7 @@ def drawn_figures(results: Results, notebook: Path | None = None) -> Figures:
     drawn = {
         "score_figures": [_drawn(one) for one in score_figures(results)],
         "size_figures": [_drawn(size)] if size else [],
+        "learning_figures": [_drawn(one) for one in learning_figures(results)],
         "agreement_figures": [_drawn(one) for one in agreement_figures(results)],
         "calibration_figures": [_drawn(one) for one in calibration_figures(results)],
     }

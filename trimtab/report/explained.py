@@ -7,7 +7,7 @@ from typing import Any
 
 from trimtab.report.findings import cell_notes, kinds_of, note_of_all, pair_name
 from trimtab.report.grid import Grid
-from trimtab.report.groups import Results, main_groups, marked_name
+from trimtab.report.groups import Results, main_groups, marked_name, pair_of
 from trimtab.report.numbers import Value, value
 
 _ERRORS = {
@@ -30,6 +30,23 @@ def misfit_grids(results: Results) -> list[Grid]:
     """Return each student's departure from its supervisor, and what it gained by it, in two divergences."""
     head = [f"{word}, {unit}" for unit in ("nats", "squared") for word in _MISFIT.values()]
     return _grids(results, ("", *head), _misfit)
+
+
+def overlap_grid(results: Results) -> Grid | None:
+    """Return in how many items what the supervisor knows meets what only the student can use; None without pairs."""
+    words = {
+        "hard": "Hard",
+        "overlap": "Overlap",
+        "easy": "Easy",
+        "certainty_parted": "Hard parted",
+        "likeness_parted": "Overlap parted",
+    }
+    found = results.get("overlap_density") or ()
+    if not found:
+        return None
+    body = tuple((pair_of(results, one), *(value(one.get(name)) for name in words)) for one in found)
+    head = ("", *words.values())
+    return Grid("Shares of the transfer items", head, body, notes=cell_notes(body), quiet=note_of_all(body))
 
 
 def _grids(results: Results, head: tuple[str, ...], cells: Any) -> list[Grid]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from trimtab.report.curves import curves_of, worth_sentence
 from trimtab.report.figure_curves import calibration, size_points, sizes
+from trimtab.report.figure_learning import learning
 from trimtab.report.figure_rows import agreement, gap_recovered, scores
 from trimtab.report.figure_style import saved
 from trimtab.report.groups import (
@@ -16,9 +18,10 @@ from trimtab.report.groups import (
     main_groups,
     metric_name,
     model_name,
+    pair_of,
     row_name,
 )
-from trimtab.report.numbers import value
+from trimtab.report.numbers import count, value
 from trimtab.report.untrusted import first_up, short
 
 if TYPE_CHECKING:
@@ -73,6 +76,17 @@ def size_figure(results: Results) -> Drawing | None:
     return Drawing("sizes", sizes(points), caption, f"{caption} {words}")
 
 
+def learning_figures(results: Results) -> Iterator[Drawing]:
+    """Yield the learning curves of each pair that has some."""
+    for number, one in enumerate(curves_of(results)[:MOST_PAIRS]):
+        pair = short(pair_of(results, one), 90)
+        caption = (
+            f"{first_up(metric_name(str(one.get('metric'))))} of the student after so many weak or true labels, "
+            f"with intervals. {pair}."
+        )
+        yield Drawing(f"learning-{number}", learning(one), caption, f"{caption} {_curves_in_words(one)}")
+
+
 def agreement_figures(results: Results) -> Iterator[Drawing]:
     """Yield the agreement split of each pair that has one."""
     for number, group in enumerate(main_groups(results)[:MOST_PAIRS]):
@@ -106,6 +120,7 @@ def write_figures(results: Results, folder: Path, kinds: Sequence[str] = ("png",
     drawings = [
         *score_figures(results),
         *([size] if size else []),
+        *learning_figures(results),
         *agreement_figures(results),
         *calibration_figures(results),
     ]
@@ -125,3 +140,12 @@ def _pair(results: Results, group: Group) -> str:
 def _in_words(group: Group, block: str, field: str) -> str:
     shown = ((row_name(row), value(row.get(block), field=field)) for row in group.rows)
     return "; ".join(f"{name} {number.text} {number.interval}".strip() for name, number in shown)
+
+
+def _curves_in_words(curve: Mapping[str, Any]) -> str:
+    """Return every point of both curves, then what the weak labels are worth."""
+    said = []
+    for field, words in (("weak_labels", "weak"), ("ground_truth", "true")):
+        points = ((size, value(block)) for size, block in zip(curve["sizes"], curve[field], strict=True))
+        said += [f"{count(size)} {words} labels {shown.text} {shown.interval}".strip() for size, shown in points]
+    return f"{'; '.join(said)}. {worth_sentence(curve.get('worth') or {})}"

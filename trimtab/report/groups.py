@@ -90,6 +90,11 @@ def model_name(results: Results, key: str | None) -> str:
     return f"{name} ({printable(key)})"
 
 
+def pair_of(results: Results, entry: Row) -> str:
+    """Return the two models of anything that names them by their keys `weak` and `strong`, in words."""
+    return f"{model_name(results, entry.get('weak'))} to {model_name(results, entry.get('strong'))}"
+
+
 def metric_name(metric: str) -> str:
     """Return a metric in words.
 

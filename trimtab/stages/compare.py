@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+from trimtab.comparison.learning_curves import Curve
 from trimtab.comparison.row import Row
 from trimtab.digest import digest_of, settings_of
 from trimtab.metrics.intervals import LEVEL
@@ -37,13 +38,25 @@ class Compare(Stage):
     seeds: tuple[int, ...]
     metrics: tuple[str, ...]
     cuts: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    curves: tuple[Curve, ...] = ()
+    """Learning curves, one of each pair, where they were asked for."""
+    left_out: tuple[str, ...] = ()
+    """Usual controls that the experiment file does not ask for."""
 
     kind: ClassVar[str] = "compare"
-    code: ClassVar[tuple[str, ...]] = ("trimtab.comparison", "trimtab.metrics", "trimtab.diagnostics")
+    code: ClassVar[tuple[str, ...]] = (
+        "trimtab.comparison",
+        "trimtab.metrics",
+        "trimtab.diagnostics",
+        "trimtab.supervise.certainty_weights",
+        "trimtab.supervise.overlap_density",
+    )
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        names = ("embedded", "learners", "rows", "seeds", "metrics", "cuts")
+        # what a study does not ask for leaves its identity as it was before there was such a thing
+        names = ("embedded", "learners", "rows", "seeds", "metrics")
+        names += tuple(name for name in ("cuts", "curves", "left_out") if getattr(self, name))
         chosen = {name: settings_of(getattr(self, name)) for name in names}
         return chosen | {"level": LEVEL, "draws": DRAWS}
 
@@ -53,18 +66,22 @@ class Compare(Stage):
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `results.json`: the envelope without what belongs to one run (stages, versions)."""
+        from trimtab.comparison.curves import curves_json
         from trimtab.comparison.envelope import Description, envelope
         from trimtab.comparison.parts import unknown_cuts
         from trimtab.store import facts_of, write_json
 
         facts = {name: facts_of(folder) for name, folder in inputs.items()}
         measured = self._measured(inputs, facts)
-        description = Description(self.learners, self.embedded, self._splits(inputs), facts)
+        description = Description(self.learners, self.embedded, self._splits(inputs), facts, self.left_out)
         results = envelope(measured, self.rows, self.metrics, description, self._digests(), progress)
         if self.cuts:
             results["warnings"] += unknown_cuts(dict(self.cuts), measured.slices)
         for key, dimension in self._dimensions(inputs).items():
             results["models"][key]["intrinsic_dimension"] = dimension
+        results["overlap_density"] = self._overlaps(inputs, measured)
+        if self.curves:
+            results["curves"] = curves_json(measured, self.curves, self.metrics[0])
         write_json(out / "results.json", results)
         return {"rows": len(results["rows"])}
 
@@ -132,6 +149,24 @@ class Compare(Stage):
             return within_items(folder, test, MOST) if listwise else read_activations(folder)[test]
 
         return {key: dimension_json(states(inputs[f"embeds.{i}"])) for i, key in enumerate(self.embedded)}
+
+    def _overlaps(self, inputs: Mapping[str, Path], measured: Any) -> list[dict[str, Any]]:
+        """Return the overlap density of each pair whose student is probed; of pairs of answers there is none."""
+        from trimtab.comparison.overlap import overlaps_json
+        from trimtab.stages.tables import read_table, rows_of, strings
+        from trimtab.stages.train import read_activations
+
+        if getattr(self.data.task, "paired", False):
+            return []
+        ids = strings(read_table(inputs["data"] / "items.parquet", ["id"]), "id")
+        found, strong = [], {row.strong for row in self.rows}
+        for i, key in enumerate(self.embedded):
+            if key not in strong:
+                continue
+            states = read_activations(inputs[f"embeds.{i}"])
+            rows = [row for row in self.rows if row.strong == key]
+            found += overlaps_json(rows, measured.labels, lambda names, states=states: states[rows_of(ids, names)])
+        return found
 
     def _splits(self, inputs: Mapping[str, Path]) -> dict[str, Any]:
         """Return size and identity of the three splits; the test split is one for all seeds."""

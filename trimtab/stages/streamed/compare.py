@@ -62,6 +62,10 @@ class StreamedCompare(Compare):
         """Return nothing: neighbours are looked for in memory."""
         return {}
 
+    def _overlaps(self, inputs: Mapping[str, Path], measured: Any) -> list[dict[str, Any]]:
+        """Return nothing: so are cosines."""
+        return []
+
     def _splits(self, inputs: Mapping[str, Path]) -> dict[str, Any]:
         """Return size and identity of the three splits; the test split is one for all seeds."""
         from trimtab.stages.streamed.parts import SPLITS, parts_of, read_part
