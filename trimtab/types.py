@@ -54,6 +54,8 @@ def most_truth(levels: list[Truth]) -> Truth:
 
 
 SplitName = Literal["supervisor", "transfer", "test"]
+PER_ITEM = ("ids", "texts", "gold", "groups", "templates", "splits", "ratings", "held_ratings", "sides", "second_gold")
+"""Fields of `Items` that are absent or have one entry per item, beside its slices."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Items:
     """Name of the template that made each text, where the data set says so; grouped like `groups`."""
     splits: tuple[str, ...] | None = None
     """The user's own membership ("supervisor", "transfer", "test", or "train" for both of the first) where the data set
-    has it."""
+    has it; "second" for items of a second goal, beside which an empty name is an item whose split is drawn."""
     slices: Mapping[str, Float[Array, "items"]] = field(default_factory=dict)
     """Numbers by which results are sliced in the report (for example the absolute mean rating)."""
     ratings: tuple[tuple[float, ...], ...] | None = None
@@ -88,12 +90,15 @@ class Items:
     """Ratings that gold was not made of, equally many per item, from which human supervisors draw."""
     sides: tuple[tuple[str, str], ...] | None = None
     """Of a task of pairs, what a model reads of each of the two answers (prompt and answer); class 0 is the first."""
+    second_gold: Int[Array, "items"] | None = None
+    """Ground truth of a second goal that the items have too: an index into `classes`, -1 where it is unknown. Of items
+    of the split "second", `gold` means nothing."""
     notes: tuple[str, ...] = ()
     """Sentences the report must repeat about this data set (contamination, thresholds that use gold)."""
 
     def __post_init__(self) -> None:
         count = len(self.ids)
-        for name in ("texts", "gold", "groups", "templates", "splits", "ratings", "held_ratings", "sides"):
+        for name in PER_ITEM:
             value = getattr(self, name)
             if value is not None and len(value) != count:
                 raise ValueError(f"Items.{name} has {len(value)} entries for {count} ids")
@@ -102,6 +107,9 @@ class Items:
                 raise ValueError(f"Items.slices[{name!r}] has {len(values)} entries for {count} ids")
         if count and not (int(self.gold.min()) >= 0 and int(self.gold.max()) < len(self.classes)):
             raise ValueError(f"Items.gold must index {len(self.classes)} classes")
+        second = self.second_gold
+        if second is not None and count and not (int(second.min()) >= -1 and int(second.max()) < len(self.classes)):
+            raise ValueError(f"Items.second_gold must index {len(self.classes)} classes, or be -1")
 
 
 @dataclass(frozen=True)

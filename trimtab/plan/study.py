@@ -10,6 +10,7 @@ from trimtab.experiment import Asked, Experiment, Supervisor, learners_of
 from trimtab.fit.probe_settings import Probe
 from trimtab.learner import Learner
 from trimtab.models.source import locate
+from trimtab.plan.conflicts import runnable
 from trimtab.plan.feature_tables import check_feature_tables
 from trimtab.plan.kinds import IN_MEMORY, PAIRED, STREAMED, Kinds
 from trimtab.plan.pair import Pair, Registers
@@ -47,6 +48,7 @@ def plan(experiment: Experiment) -> Plan:
     _check_models(experiment)
     check_feature_tables(experiment)
     kinds = _kinds(experiment)
+    methods, not_run = runnable(experiment, kinds)
     data = kinds.data(experiment.task, experiment.split.of_pool())
     seeds = [Seed(experiment, kinds, data, seed) for seed in experiment.seeds]
     registers = Registers(Register(), Register(), Register())
@@ -54,7 +56,7 @@ def plan(experiment: Experiment) -> Plan:
     for w, weak in enumerate(experiment.weak):
         for s, strong in enumerate(experiment.strong):
             pair = Pair(f"w{w}", f"s{s}", weak, strong, seeds, registers)
-            rows += [pair.method(method) for method in experiment.methods]
+            rows += [pair.method(method) for method in methods]
             rows += pair.controls() if experiment.controls else []
     keyed = {f"w{i}": one for i, one in enumerate(experiment.weak)}
     keyed |= {f"s{i}": one for i, one in enumerate(experiment.strong)}
@@ -76,6 +78,7 @@ def plan(experiment: Experiment) -> Plan:
         rows=tuple(rows),
         seeds=experiment.seeds,
         metrics=experiment.metrics,
+        not_run=not_run,
     )
     return Plan(tuple(order((compare,))))
 

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.report.figure_style import inline_svg
-from trimtab.report.figures import Drawing, agreement_figures, calibration_figures, score_figures, size_figure
+from trimtab.report.figures import (
+    Drawing,
+    agreement_figures,
+    calibration_figures,
+    conflict_figures,
+    score_figures,
+    size_figure,
+)
 from trimtab.report.groups import Results
 
 Figures = dict[str, list[dict[str, Any]]]
@@ -34,6 +41,7 @@ def drawn_figures(results: Results, notebook: Path | None = None) -> Figures:
         "size_figures": [_drawn(size)] if size else [],
         "agreement_figures": [_drawn(one) for one in agreement_figures(results)],
         "calibration_figures": [_drawn(one) for one in calibration_figures(results)],
+        "conflict_figures": [_drawn(one) for one in conflict_figures(results)],
     }
     if notebook:
         notebook.write_text(json.dumps({"key": key, "figures": drawn}), "utf-8")
@@ -42,7 +50,7 @@ def drawn_figures(results: Results, notebook: Path | None = None) -> Figures:
 
 def _drawn(drawing: Drawing) -> dict[str, Any]:
     svg = inline_svg(drawing.figure, drawing.description, drawing.name)
-    return {"svg": svg, "caption": drawing.caption, "small": drawing.name.startswith("calibration")}
+    return {"svg": svg, "caption": drawing.caption, "small": drawing.name.startswith(("calibration", "deception"))}
 
 
 def _key(results: Results) -> str:

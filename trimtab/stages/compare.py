@@ -36,6 +36,8 @@ class Compare(Stage):
     rows: tuple[Row, ...]
     seeds: tuple[int, ...]
     metrics: tuple[str, ...]
+    not_run: tuple[tuple[str, str], ...] = ()
+    """(method, reason) of each method that the task has no data for."""
 
     kind: ClassVar[str] = "compare"
     code: ClassVar[tuple[str, ...]] = ("trimtab.comparison", "trimtab.metrics", "trimtab.diagnostics")
@@ -44,6 +46,7 @@ class Compare(Stage):
     def settings(self) -> dict[str, Any]:
         names = ("embedded", "learners", "rows", "seeds", "metrics")
         chosen = {name: settings_of(getattr(self, name)) for name in names}
+        chosen |= {"not_run": settings_of(self.not_run)} if self.not_run else {}
         return chosen | {"level": LEVEL, "draws": DRAWS}
 
     @property
@@ -52,6 +55,7 @@ class Compare(Stage):
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `results.json`: the envelope without what belongs to one run (stages, versions)."""
+        from trimtab.comparison.conflict import conflict_warnings
         from trimtab.comparison.envelope import Description, envelope
         from trimtab.store import facts_of, write_json
 
@@ -59,10 +63,26 @@ class Compare(Stage):
         measured = self._measured(inputs, facts)
         description = Description(self.learners, self.embedded, self._splits(inputs), facts)
         results = envelope(measured, self.rows, self.metrics, description, self._digests(), progress)
+        goal = self._second_goal(inputs, measured)
+        results["task"] |= {"second_goal": goal} if goal else {}
+        results["warnings"] += conflict_warnings(self.rows, self.not_run, goal)
         for key, dimension in self._dimensions(inputs).items():
             results["models"][key]["intrinsic_dimension"] = dimension
         write_json(out / "results.json", results)
         return {"rows": len(results["rows"])}
+
+    def _second_goal(self, inputs: Mapping[str, Path], measured: Any) -> dict[str, Any] | None:
+        """Return how far the two goals of a task want the same answer; none where it has one goal."""
+        from trimtab.comparison.conflict import goals_json
+        from trimtab.stages.conflict import SECOND_GOLD
+        from trimtab.stages.tables import read_table, rows_of, strings
+
+        if not (inputs["data"] / SECOND_GOLD).is_file():
+            return None
+        table = read_table(inputs["data"] / SECOND_GOLD)
+        second = table["gold"].to_numpy()[rows_of(strings(table, "id"), measured.ids)]
+        agreement = goals_json(measured.gold, second, measured.resample)
+        return {"goal": getattr(self.data.task, "second_goal", None), "agreement": agreement}
 
     def _digests(self) -> dict[str, list[str]]:
         """Return the digests of predictions and labels by position, so that results point at what they come from."""

@@ -19,6 +19,7 @@ TASKS: dict[str, str] = {
     "hub": "trimtab.tasks.hub:Hub",
     "features": "trimtab.tasks.features:Features",
     "pairs": "trimtab.tasks.pairs:Pairs",
+    "movie_pairs": "trimtab.tasks.movie_pairs:MoviePairs",
     "stream": "trimtab.tasks.stream:Stream",
     "synthetic": "trimtab.tasks.synthetic:Synthetic",
 }
