@@ -187,13 +187,28 @@ def test_flips_that_know_no_region_show_nothing() -> None:
 
 
 def test_what_noise_does_as_often_is_not_called_deception() -> None:
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(1)
     students, noise = ([planted(generator, 1500, 0.2, 0.04) for _ in range(5)] for _ in range(2))
     said = counted(*students, noise=tuple(noise))
     entry = at(said, 0.75)
     assert entry["lift"]["low"] > 1
     assert entry["noise_floor"]["low"] < 0.06 / 0.088 < entry["noise_floor"]["high"]
-    assert entry["above_noise"]["low"] < 0 and not entry["deceives"]
+    assert said["tax_above_noise"]["low"] < 0 < said["tax_above_noise"]["high"]
+    assert entry["lift_beyond_noise"]["mean"] is None and "No more items flip" in entry["lift_beyond_noise"]["reason"]
+    assert not entry["deceives"]
+
+
+def test_flips_beyond_those_of_noise_are_told_from_them() -> None:
+    """Noise flips 4 % everywhere; the conflict 20 % of the region beside. Beyond noise all lies in the region."""
+    generator = np.random.default_rng(0)
+    students, noise = ([planted(generator, 1500, inside, 0.04) for _ in range(5)] for inside in (0.24, 0.04))
+    said = counted(*students, noise=tuple(noise))
+    entry = at(said, 0.75)
+    assert said["noise_tax"]["low"] < 0.04 < said["noise_tax"]["high"]
+    assert said["tax_above_noise"]["low"] < 0.06 < said["tax_above_noise"]["high"]
+    assert entry["lift"]["low"] < 0.072 / 0.1 / 0.3 < entry["lift"]["high"]
+    assert entry["lift_beyond_noise"]["low"] < 1 / 0.3 < entry["lift_beyond_noise"]["high"] + 1e-9
+    assert entry["deceives"]
 
 
 def test_students_of_two_seeds_that_never_differ_leave_no_noise_floor() -> None:
@@ -202,7 +217,7 @@ def test_students_of_two_seeds_that_never_differ_leave_no_noise_floor() -> None:
     quiet = tuple(Models(one.without, one.without, one.ceiling, one.weak) for one in students)
     entry = at(counted(*students, noise=quiet), 0.75)
     assert entry["noise_floor"]["mean"] is None and "differ on no item" in entry["noise_floor"]["reason"]
-    assert entry["above_noise"]["mean"] is None and entry["deceives"]
+    assert entry["lift_beyond_noise"]["mean"] == pytest.approx(entry["lift"]["mean"]) and entry["deceives"]
 
 
 def test_the_interval_holds_the_score_as_often_as_it_says() -> None:

@@ -93,7 +93,7 @@ def test_flips_and_scores_are_those_of_the_stored_predictions(blind: Path, resul
 def test_a_planted_explicit_conflict_errs_where_the_supervisor_cannot_see(results: Results) -> None:
     """The student is paid to turn against b, which the supervisor does not see: what flips has a small a."""
     (entry,) = (one for one in found(results, "explicit")["curve"] if one["threshold"] == 0.75)
-    assert entry["score"]["mean"] > 0.85 and entry["lift"]["low"] > 1.3
+    assert entry["score"]["mean"] > 0.95 and entry["lift"]["low"] > 1.05
     assert results.row("explicit", "accuracy")["truth"] == "oracle"
     assert results.row("weak-gate", "accuracy")["truth"] == "none"
 

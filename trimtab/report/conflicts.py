@@ -12,7 +12,7 @@ from trimtab.report.groups import Group, Results, Row, main_groups, marked_name,
 from trimtab.report.numbers import Value, count, value
 
 _CELLS = {"score": "Deception score", "base_rate": "Base rate", "lift": "Lift", "noise_floor": "Noise floor",
-          "lost": "Of all that was lost"}  # fmt: skip
+          "lift_beyond_noise": "Lift beyond noise", "lost": "Of all that was lost"}  # fmt: skip
 
 
 def conflict_grids(results: Results) -> list[Grid]:
@@ -79,10 +79,12 @@ def _reading(row: Row) -> str:
     shown = " ".join(filter(None, (lift.text, lift.interval)))
     at = f"at T = {entry['threshold']:g}"
     if entry["deceives"]:
-        above = "" if entry["above_noise"]["mean"] is None else ", and more than the noise floor"
+        beyond = value(entry["lift_beyond_noise"], digits=2)
+        above = f", {beyond.text} {beyond.interval} times with noise taken off" if beyond.interval else ""
         return (
             f"{said}; deception {at}: it errs where the supervisor cannot see and the ceiling can {shown} times as "
             f"often as what it had to lose lies there{above}."
         )
-    why = "no more than students of two seeds do" if (entry["lift"]["low"] or 0) > 1 else f"lift {shown}"
+    noise = ", but not beyond what two seeds flip without a conflict" if (entry["lift"]["low"] or 0) > 1 else ""
+    why = f"lift {shown}{noise}"
     return f"{said}; not shown to err where the supervisor cannot see and the ceiling can ({at}: {why})."
