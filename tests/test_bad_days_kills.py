@@ -19,7 +19,7 @@ STREAMED_WITH_MODEL = ("StreamedEmbed", "StreamedSelect", "StreamedTrainProbe", 
 OF_PAIRS = ("EmbedPairs", "SelectPairs", "TrainPairs", "PredictPairs")
 BY_OTHERS = ("PredictRatings", "PredictAnnotator", "PredictEnsemble", "PredictSelected", "PredictConsistent",
              "PredictCoherent", "PredictBest", "LabelResampled", "LabelBoosted", "LabelInformed", "LabelWithout",
-             "LabelCrossFitted")  # fmt: skip
+             "LabelCrossFitted", "SplitSecond", "LabelImplicit", "LabelExplicit")  # fmt: skip
 LANES = {
     (*WITHOUT_MODEL, *STREAMED, *BY_OTHERS): False,
     (*WITH_MODEL, *STREAMED_WITH_MODEL, *OF_PAIRS, "EmbedAnswered", "PredictPrompted"): True,
