@@ -47,10 +47,11 @@ def goals_sentence(results: Results) -> str:
     goal = (results.get("task") or {}).get("second_goal")
     if not goal:
         return ""
-    agree = value(goal.get("agreement"))
-    shown = " ".join(filter(None, (agree.text, agree.interval))) if (goal.get("agreement") or {}).get("mean") else ""
-    share = f"both goals want the same answer on {shown} of the test items" if shown else agree.note
-    return f"Second goal: {goal.get('goal')}; {share}."
+    agree = value(goal["agreement"])
+    if not agree.interval:
+        return f"Second goal: {goal['goal']}. {agree.note}"
+    shown = f"{agree.text} {agree.interval}"
+    return f"Second goal: {goal['goal']}; both goals want the same answer on {shown} of the test items."
 
 
 def conflicted(group: Group) -> list[Row]:
