@@ -42,15 +42,16 @@ def write_fault_study(folder: Path) -> Path:
     write_reviews(folder / "reviews.csv", items=700)
     reviews = pa_csv.read_csv(folder / "reviews.csv")
     pq.write_table(reviews, folder / "reviews.parquet", row_group_size=100)
-    _write_pairs(folder / "pairs.jsonl", reviews.to_pylist())
+    _write_pairs(folder / "pairs.jsonl", reviews.to_pylist(), slice(0, 150))
+    _write_pairs(folder / "second.jsonl", reviews.to_pylist(), slice(150, 250))
     _write_choices(folder / "choices.jsonl", reviews.to_pylist())
     return folder
 
 
-def _write_pairs(path: Path, reviews: list[dict[str, Any]]) -> None:
+def _write_pairs(path: Path, reviews: list[dict[str, Any]], some: slice) -> None:
     """Write pairs of a good and a bad review."""
     good, bad = ([one["text"] for one in reviews if one["label"] == label] for label in ("good", "bad"))
-    rows = [{"chosen": better, "rejected": worse} for better, worse in zip(good[:150], bad[:150], strict=True)]
+    rows = [{"chosen": better, "rejected": worse} for better, worse in zip(good[some], bad[some], strict=True)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
@@ -146,8 +147,10 @@ def _all_else(folder: Path) -> tuple[Stage, ...]:
 
 def _pairs(folder: Path) -> tuple[Stage, ...]:
     task = {"kind": "pairs", "path": str(folder / "pairs.jsonl"), "supervisor": 30, "transfer": 30, "test": 40}
+    task |= {"second_path": str(folder / "second.jsonl"), "second": 30}
     strong = [{"model": str(folder / "strong"), "fit": PROBE, "precision": "fp32"}]
-    return plan(fault_experiment(folder, task=task, split={}, strong=strong, controls=False)).stages
+    methods = ["naive", {"conflict": {"explicit": {"rounds": 1}}}, {"conflict": "implicit"}]
+    return plan(fault_experiment(folder, task=task, split={}, strong=strong, methods=methods, controls=False)).stages
 
 
 def _choices(folder: Path) -> tuple[Stage, ...]:

@@ -21,7 +21,7 @@ OF_PAIRS = ("EmbedPairs", "SelectPairs", "TrainPairs", "PredictPairs")
 OF_CHOICES = ("EmbedChoices", "SelectChoices", "TrainChoices", "PredictChoices")
 BY_OTHERS = ("PredictRatings", "PredictAnnotator", "PredictEnsemble", "PredictSelected", "PredictConsistent",
              "PredictCoherent", "PredictBest", "LabelResampled", "LabelBoosted", "LabelInformed", "LabelWithout",
-             "LabelCrossFitted")  # fmt: skip
+             "LabelCrossFitted", "SplitSecond", "LabelImplicit", "LabelExplicit")  # fmt: skip
 LANES = {
     (*WITHOUT_MODEL, *STREAMED, *BY_OTHERS, "LabelFlippedChoices"): False,
     (*WITH_MODEL, *STREAMED_WITH_MODEL, *OF_PAIRS, *OF_CHOICES, "EmbedAnswered", "PredictPrompted"): True,

@@ -8,6 +8,7 @@ import pytest
 
 from trimtab.catalogue import catalogue, catalogue_text, formula_of, paper_of, settings_table
 from trimtab.components import find, known
+from trimtab.conflicts import CONFLICTS
 from trimtab.errors import UsageError
 from trimtab.methods import METHODS
 from trimtab.objectives import OBJECTIVES
@@ -22,6 +23,7 @@ KINDS = {
     "label step": LABEL_STEPS,
     "supervisor": SUPERVISORS,
     "schedule": SCHEDULES,
+    "conflict": CONFLICTS,
 }
 each_entry = pytest.mark.parametrize("entry", ENTRIES, ids=[f"{e['kind']}-{e['name']}" for e in ENTRIES])
 
@@ -109,7 +111,7 @@ def test_a_slip_is_answered_with_the_nearest_name(typed, meant):
 
 
 def test_a_strange_name_is_answered_with_all_names():
-    kinds = r"there is no method, objective, label step, supervisor or schedule"
+    kinds = r"there is no method, objective, label step, supervisor, schedule or conflict"
     with pytest.raises(UsageError, match=kinds + r".*Known: adaboost, .*chain, .*confident, .*naive, .*window"):
         catalogue("zzzzzz")
 

@@ -17,7 +17,7 @@ ORDER = (
     {"objectives", "metrics", "models", "supervise", "tasks"},
     {"fit", "diagnostics"},
     {"learner"},
-    {"store", "comparison", "supervisors", "schedules"},
+    {"store", "comparison", "supervisors", "schedules", "conflicts"},
     {"stages"},
     {"components", "fields", "yaml_file", "methods"},
     {"experiment"},

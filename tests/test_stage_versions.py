@@ -42,7 +42,7 @@ LEARNED = tuple(f"trimtab.fit.{name}" for name in (
     "tune"))  # fmt: skip
 CODE: dict[type[Stage], tuple[str, ...]] = {
     Data: tuple(f"trimtab.tasks.{name}" for name in (
-        "allocate", "duplicates", "make_pool", "own_splits", "related", "splits")),
+        "allocate", "duplicates", "make_pool", "own_splits", "related", "second", "splits")),
     Embed: (*READ, "trimtab.models.activations"),
     EmbedAnswered: (*READ, "trimtab.models.activations", "trimtab.stages.elicit"),
     EmbedPairs: (*READ, "trimtab.models.activations", "trimtab.stages.pairs"),

@@ -13,6 +13,7 @@ from textwrap import dedent
 from typing import Any
 
 from trimtab.components import find, known
+from trimtab.conflicts import CONFLICTS
 from trimtab.errors import UsageError, did_you_mean
 from trimtab.methods import METHODS
 from trimtab.objectives import OBJECTIVES
@@ -26,6 +27,7 @@ _GROUPS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "label step": ("trimtab.label_steps", LABEL_STEPS),
     "supervisor": ("trimtab.supervisors", SUPERVISORS),
     "schedule": ("trimtab.schedules", SCHEDULES),
+    "conflict": ("trimtab.conflicts", CONFLICTS),
 }
 _KINDS = ("method", *_GROUPS)
 

@@ -11,6 +11,8 @@ from typing import Any, get_type_hints
 from trimtab.comparison.controls import CONTROLS, USUAL
 from trimtab.comparison.learning_curves import LearningCurves
 from trimtab.components import find, known
+from trimtab.conflicts import CONFLICTS
+from trimtab.conflicts.conflict import Conflict
 from trimtab.errors import ExperimentError, UsageError, did_you_mean
 from trimtab.fields import NAME_RULE, build, check_keys, is_name, one_of, typed
 from trimtab.fit.probe_settings import Probe
@@ -76,6 +78,8 @@ class Experiment:
     """Learning curves of every pair; none draws none."""
     metrics: tuple[str, ...] = tuple(METRICS)
     """What is reported, the main one first; without it all metrics, or those that suit a task of choices."""
+    second: int | None = None
+    """Items of the second goal, for methods with an implicit conflict."""
     cuts: tuple[tuple[str, tuple[float, ...]], ...] = ()
     """Where the parts of the test split by one of the task's numbers are cut; none = terciles."""
     text: str = ""
@@ -142,6 +146,7 @@ def parse(values: Any, folder: Path, text: str = "") -> Experiment:
         controls=_controls(values.get("controls", True)),
         curves=_curves(values.get("curves", False)),
         metrics=_metrics(values.get("metrics", list(OF_CHOICES if getattr(task, "listwise", False) else METRICS))),
+        second=_second(values["task"]),
         cuts=_cuts(values.get("cuts", {})),
         text=text,
     )
@@ -153,7 +158,7 @@ def _task(values: Any, split: Any, folder: Path) -> tuple[Any, SplitSettings]:
     kind = typed(str, values["kind"], "task.kind")
     cls = _component(kind, "trimtab.tasks", TASKS, folder, "task.kind")
     sizes = {key: values[key] for key in _SIZES if key in values}
-    settings = {key: value for key, value in values.items() if key not in ("kind", *_SIZES)}
+    settings = {key: value for key, value in values.items() if key not in ("kind", "second", *_SIZES)}
     for key in (one for one in settings if one == "path" or one.endswith("_path")):
         path = settings[key]
         here = kind in ("file", "features", "pairs", "choices") or (
@@ -172,6 +177,13 @@ def _task(values: Any, split: Any, folder: Path) -> tuple[Any, SplitSettings]:
     if not isinstance(task, Task):
         raise ExperimentError(f"task.kind: {kind!r} is not a task; it needs the members of trimtab.tasks.Task")
     return task, build(SplitSettings, sizes | split, "split")
+
+
+def _second(task: Mapping[str, Any]) -> int | None:
+    size = typed(int | None, task.get("second"), "task.second")
+    if size is not None and size < 1:
+        raise ExperimentError(f"task.second: found {size}, wanted at least 1 item of the second goal")
+    return size
 
 
 def _learners(values: Any, path: str, folder: Path) -> tuple[Learner, ...]:
@@ -251,7 +263,7 @@ def _methods(values: Any, folder: Path) -> tuple[Method, ...]:
             raise ExperimentError(f"methods.{i}.name: {name!r} is a control's name; give the method another `name`")
         if name in names[:i]:
             raise ExperimentError(f"methods.{i}: the name {name!r} is taken; give one of the two another `name`")
-        composed = methods[i].labels or methods[i].schedule
+        composed = methods[i].labels or methods[i].schedule or methods[i].conflict
         if name == "naive" and (type(methods[i].objective) is not Naive or composed):
             raise ExperimentError(
                 f"methods.{i}.name: 'naive' is what all methods are compared with; give this one another `name`"
@@ -260,16 +272,18 @@ def _methods(values: Any, folder: Path) -> tuple[Method, ...]:
 
 
 def _method(values: Any, path: str, folder: Path) -> Method:
-    if isinstance(values, dict) and ("objective" in values or "schedule" in values):
-        check_keys(values, ("name", "labels", "schedule", "objective"), path)
+    if isinstance(values, dict) and {"objective", "schedule", "conflict"} & set(values):
+        check_keys(values, ("name", "labels", "schedule", "objective", "conflict"), path)
         objective = values.get("objective", "naive")
         schedule = _schedule(values["schedule"], f"{path}.schedule", folder) if "schedule" in values else None
-        called = _named(values["schedule"] if schedule else objective, path)[0]
+        conflict = _conflict(values["conflict"], f"{path}.conflict") if "conflict" in values else None
+        called = _named(values["conflict"] if conflict else values["schedule"] if schedule else objective, path)[0]
         return Method(
             name=typed(str, values.get("name", _short(called)), f"{path}.name"),
             objective=_objective(objective, f"{path}.objective", folder),
             labels=_steps(values.get("labels", []), f"{path}.labels", folder),
             schedule=schedule,
+            conflict=conflict,
         )
     if isinstance(values, dict) and ("labels" in values or "name" in values):
         raise ExperimentError(f"{path}.objective: the key is missing; a composed method names its objective")
@@ -302,6 +316,12 @@ def _schedule(value: Any, path: str, folder: Path) -> Schedule:
     name, settings = _named(value, path)
     one_of(name, SCHEDULES, path)  # a schedule is stages of the plan, which other packages cannot add to
     return _nested(_component(name, "trimtab.schedules", SCHEDULES, folder, path), settings, f"{path}.{name}", folder)
+
+
+def _conflict(value: Any, path: str) -> Conflict:
+    name, settings = _named(value, path)
+    one_of(name, CONFLICTS, path)  # stages of the plan, as schedules are
+    return build(_component(name, "trimtab.conflicts", CONFLICTS, Path(), path), settings, f"{path}.{name}")
 
 
 def _steps(values: Any, path: str, folder: Path) -> tuple[LabelStep | InformedStep, ...]:

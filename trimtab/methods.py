@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from trimtab.conflicts.conflict import Conflict
 from trimtab.errors import UsageError
 from trimtab.schedules.schedule import Schedule
 from trimtab.types import InformedStep, LabelStep, Objective, Truth, is_truth, most_truth
@@ -32,12 +33,13 @@ METHODS: Mapping[str, Published] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Method:
-    """How a student learns from weak labels: label steps, then a schedule, then an objective."""
+    """How a student learns from weak labels: label steps, then a schedule, then an objective, perhaps a conflict."""
 
     name: str
     objective: Objective
     labels: tuple[LabelStep | InformedStep, ...] = ()
     schedule: Schedule | None = None
+    conflict: Conflict | None = None
 
     def __post_init__(self) -> None:
         for part in self._parts:
@@ -53,4 +55,4 @@ class Method:
 
     @property
     def _parts(self) -> tuple[Any, ...]:
-        return (self.objective, *self.labels, *((self.schedule,) if self.schedule else ()))
+        return (self.objective, *self.labels, *(one for one in (self.schedule, self.conflict) if one))

@@ -18,6 +18,7 @@ from trimtab.models.kind import has_language_head
 from trimtab.models.source import locate
 from trimtab.plan import Plan
 from trimtab.stages.data import Data
+from trimtab.stages.split import stored_pool
 from trimtab.stages.streamed.data import StreamedData
 from trimtab.store import Store, facts_of
 from trimtab.tasks import TASKS
@@ -26,7 +27,7 @@ from trimtab.tasks.choices import Choices
 from trimtab.tasks.features import Features
 from trimtab.tasks.file import File
 from trimtab.tasks.hub import Hub
-from trimtab.tasks.splits import Pool, SplitSettings, draw
+from trimtab.tasks.splits import SplitSettings, draw
 from trimtab.tasks.streamed.batch import StreamedTask
 from trimtab.types import ModelSpec
 
@@ -64,7 +65,7 @@ def preflight(experiment: Experiment, planned: Plan, store: Store) -> Preflight:
         facts = facts_of(folder)
         if isinstance(data, StreamedData):
             return Preflight(facts["test"], facts["dropped"], (), _bare(experiment, facts["prompt"]))
-        pool, prompt, notes = _stored_pool(folder), facts["prompt"], tuple(facts["notes"])
+        pool, prompt, notes = stored_pool(folder), facts["prompt"], tuple(facts["notes"])
     elif isinstance(data, Data) and _is_soon_read(experiment.task):
         items, pool = data.fixed
         prompt, notes = items.prompt, items.notes
@@ -87,12 +88,6 @@ def _check_rows(task: StreamedTask, split: SplitSettings) -> None:
         raise TaskError(
             f"Too few rows: found {rows:,}, wanted {asked:,}. Make supervisor, transfer, test or pool smaller."
         )
-
-
-def _stored_pool(folder: Path) -> Pool:
-    stored = json.loads((folder / "pool.json").read_text("utf-8"))
-    fields: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in stored.items()}
-    return Pool(**fields)
 
 
 def _is_soon_read(task: Any) -> bool:

@@ -54,6 +54,9 @@ def most_truth(levels: list[Truth]) -> Truth:
 
 
 SplitName = Literal["supervisor", "transfer", "test"]
+PER_ITEM = ("ids", "texts", "gold", "groups", "templates", "splits", "ratings", "held_ratings")
+PER_ITEM += ("sides", "choices", "second_gold")
+"""Fields of `Items` that are absent or have one entry per item, beside its slices."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Items:
     """Name of the template that made each text, where the data set says so; grouped like `groups`."""
     splits: tuple[str, ...] | None = None
     """The user's own membership ("supervisor", "transfer", "test", or "train" for both of the first) where the data set
-    has it."""
+    has it; "second" for items of a second goal, beside which an empty name is an item whose split is drawn."""
     slices: Mapping[str, Float[Array, "items"]] = field(default_factory=dict)
     """Numbers by which results are sliced in the report (for example the absolute mean rating)."""
     ratings: tuple[tuple[float, ...], ...] | None = None
@@ -91,12 +94,15 @@ class Items:
     choices: tuple[tuple[str, ...], ...] | None = None
     """Of a task of choices, what a model reads of each of an item's own answers (question and answer), two at the
     least; `classes` are then the places of the item with most, and probabilities beyond an item's last choice are 0."""
+    second_gold: Int[Array, "items"] | None = None
+    """Ground truth of a second goal that the items have too: an index into `classes`, -1 where it is unknown. Of items
+    of the split "second", `gold` means nothing."""
     notes: tuple[str, ...] = ()
     """Sentences the report must repeat about this data set (contamination, thresholds that use gold)."""
 
     def __post_init__(self) -> None:
         count = len(self.ids)
-        for name in ("texts", "gold", "groups", "templates", "splits", "ratings", "held_ratings", "sides", "choices"):
+        for name in PER_ITEM:
             value = getattr(self, name)
             if value is not None and len(value) != count:
                 raise ValueError(f"Items.{name} has {len(value)} entries for {count} ids")
@@ -107,6 +113,9 @@ class Items:
             raise ValueError(f"Items.gold must index {len(self.classes)} classes")
         if self.choices is not None:
             self._check_choices(self.choices)
+        second = self.second_gold
+        if second is not None and count and not (int(second.min()) >= -1 and int(second.max()) < len(self.classes)):
+            raise ValueError(f"Items.second_gold must index {len(self.classes)} classes, or be -1")
 
     def _check_choices(self, choices: tuple[tuple[str, ...], ...]) -> None:
         counts = [len(one) for one in choices]

@@ -10,7 +10,7 @@ from trimtab.comparison.choices import not_asked
 from trimtab.comparison.examples import examples
 from trimtab.comparison.one_class import one_class_warnings
 from trimtab.comparison.remarks import control_remarks, missing_controls, split_warnings, warnings
-from trimtab.comparison.row import Beside, Row
+from trimtab.comparison.row import Beside, ConflictedRow, Row
 from trimtab.comparison.rows import adjust_for_methods, gap_recovered, row_json
 from trimtab.comparison.tested import Tested
 from trimtab.metrics import METRICS
@@ -168,6 +168,8 @@ def _point_to_artifacts(found: list[dict[str, Any]], rows: Sequence[Row], digest
                 "student": digests["predictions"][row.student_predictions[i]],
                 "ceiling": digests["predictions"][row.ceiling_predictions[i]],
             }
+            if isinstance(row, ConflictedRow):
+                entry["predictions"]["without_conflict"] = digests["predictions"][row.without_conflict[i]]
             entry["labels"] = {"weak_labels": digests["labels"][row.weak_labels[i]]}
             if row.labels:
                 entry["labels"]["labels"] = digests["labels"][row.labels[i]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -66,8 +66,12 @@ class Measured:
 
     def means(self, student: Models, weak: Models, of: PerItem) -> Means:
         """Return the means over items of what two models together say of each item, per seed."""
-        pairs = zip(self.stacked(student), self.stacked(weak), strict=True)
-        return means(np.stack([of(ours, theirs, self.gold) for ours, theirs in pairs]), self.resample)
+        return self.joint((student, weak), of)
+
+    def joint(self, models: Sequence[Models], of: Callable[..., Array]) -> Means:
+        """Return the means over items of what several models together say of each item, per seed."""
+        by_seed = zip(*(self.stacked(one) for one in models), strict=True)
+        return means(np.stack([of(*told, self.gold) for told in by_seed]), self.resample)
 
     def mcnemar(self, a: Models, b: Models) -> McNemar:
         """Return whether two models are right equally often."""

@@ -39,6 +39,18 @@ class Row:
 
 
 @dataclass(frozen=True)
+class ConflictedRow(Row):
+    """A student that was made to want something else too, beside the same student without that."""
+
+    without_conflict: tuple[int, ...]
+    """Predictions of the student by the same method without its conflict."""
+    conflict: str
+    """What the conflict is called."""
+    second_items: int
+    """True labels of a second goal that it has learnt; 0 where there is no such goal."""
+
+
+@dataclass(frozen=True)
 class Beside:
     """The rows of the same pair that a row is compared with, where they ran."""
 

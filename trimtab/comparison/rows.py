@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from trimtab.comparison.conflict import deceived
 from trimtab.comparison.labels import labels_json, truth_of
-from trimtab.comparison.row import Beside, Row
+from trimtab.comparison.row import Beside, ConflictedRow, Row
 from trimtab.comparison.tested import Models, Tested
 from trimtab.diagnostics.errors import errors_json, joint_errors
 from trimtab.diagnostics.misfit import misfit_and_gain, misfit_json
@@ -115,7 +116,8 @@ def _diagnostics(tested: Tested, row: Row, flipped: Row | None) -> dict[str, Any
         return tested.means(one.student_predictions, one.weak_predictions, joint_errors)
 
     misfit = tested.means(row.student_predictions, row.weak_predictions, misfit_and_gain)
-    return {
+    conflict = {"deception": deceived(tested, row)} if isinstance(row, ConflictedRow) else {}
+    return conflict | {
         "errors": errors_json(
             joint(row), joint(flipped) if flipped and flipped.key != row.key else None, tested.resample
         ),

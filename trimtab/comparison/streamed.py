@@ -84,7 +84,7 @@ class Streamed:
         bags = self.resample.item_weights.shape[1]
         # [right or wrong supervisor, other or same answer] by bag
         counts = np.zeros((len(self.seeds), 2, 2, bags))
-        for item, seed, ours, theirs in self._pairs(student, weak):
+        for item, seed, ours, theirs in self._together(student, weak):
             answer = theirs.argmax(1)
             np.add.at(counts[seed], ((answer != item.gold) * 1, (ours.argmax(1) == answer) * 1, item.bag), 1)
         right, wrong = (self._share(counts[:, side, 1], counts[:, side].sum(1)) for side in (0, 1))
@@ -93,11 +93,15 @@ class Streamed:
 
     def means(self, student: Models, weak: Models, of: PerItem) -> Means:
         """Return the means over items of what two models together say of each item, per seed."""
+        return self.joint((student, weak), of)
+
+    def joint(self, models: Sequence[Models], of: Callable[..., Array]) -> Means:
+        """Return the means over items of what several models together say of each item, per seed."""
         bags = self.resample.item_weights.shape[1]
         sums: list[Array | float] = [0.0] * len(self.seeds)
         items = np.zeros((len(self.seeds), bags))
-        for item, seed, ours, theirs in self._pairs(student, weak):
-            values = of(ours, theirs, item.gold)
+        for item, seed, *told in self._together(*models):
+            values = of(*told, item.gold)
             by_bag = np.zeros((bags, values.shape[1]))
             np.add.at(by_bag, item.bag, values)
             sums[seed] = sums[seed] + by_bag
@@ -110,7 +114,7 @@ class Streamed:
     def mcnemar(self, a: Models, b: Models) -> McNemar:
         """Return whether two models are right equally often."""
         only = np.zeros((2, len(self.seeds)), int)
-        for item, seed, first, second in self._pairs(a, b):
+        for item, seed, first, second in self._together(a, b):
             right_a, right_b = (one.argmax(1) == item.gold for one in (first, second))
             only[0, seed] += (right_a & ~right_b).sum()
             only[1, seed] += (right_b & ~right_a).sum()
@@ -150,12 +154,12 @@ class Streamed:
         """Streamed test items have no slices: nobody has anything to choose by."""
         raise ValueError("a streamed task has no slices to divide its test items by")
 
-    def _pairs(self, a: Models, b: Models) -> Iterator[tuple[ItemsPart, int, Array, Array]]:
-        """Yield each part's items with the predictions of two models, seed by seed."""
+    def _together(self, *models: Models) -> Iterator[tuple[Any, ...]]:
+        """Yield each part's items and a seed's place with the predictions of some models, seed by seed."""
         for part in range(self.pieces):
             item = self.items(part)
-            for seed, (first, second) in enumerate(zip(a, b, strict=True)):
-                yield item, seed, self.predictions(first, part), self.predictions(second, part)
+            for seed, positions in enumerate(zip(*models, strict=True)):
+                yield item, seed, *(self.predictions(one, part) for one in positions)
 
     def _share(self, hits: Float[Array, "seeds bags"], base: Float[Array, "seeds bags"]) -> Scores:
         weights = self.resample.item_weights.astype(float)

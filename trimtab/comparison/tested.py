@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -67,6 +67,13 @@ class Tested(Protocol):
 
     def means(self, student: Models, weak: Models, of: PerItem) -> Means:
         """Return the means over items of what two models together say of each item, per seed."""
+        ...
+
+    def joint(self, models: Sequence[Models], of: Callable[..., Array]) -> Means:
+        """Return the means over items of what several models together say of each item, per seed.
+
+        `of` is given one array of class probabilities per model, then the truth, and returns a row of numbers per item.
+        """
         ...
 
     def mcnemar(self, a: Models, b: Models) -> McNemar:

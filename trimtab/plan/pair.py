@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from trimtab.comparison.row import ConflictedRow
+from trimtab.conflicts.implicit import Implicit
 from trimtab.experiment import Supervisor
 from trimtab.learner import Learner
 from trimtab.methods import Method
@@ -46,8 +48,21 @@ class Pair:
         found = [taught(seed, self.weak, self.strong, method) for seed in self.seeds]
         chain = chain_of(method, self.strong_key)
         truth = most_truth([method.truth, self.weak.truth if not isinstance(self.weak, Learner) else "none"])
-        return self._row(
+        row = self._row(
             method.name, truth, None, [one.fitted for one in found], [one.told for one in found], chain, method.schedule
+        )
+        return row if method.conflict is None else self._conflicted(row, method)
+
+    def _conflicted(self, row: Row, method: Method) -> ConflictedRow:
+        """A row with the same student beside it that has no conflict."""
+        plain = replace(method, conflict=None)
+        students = [taught(seed, self.weak, self.strong, plain).fitted for seed in self.seeds]
+        learns = isinstance(method.conflict, Implicit) and not method.conflict.absent
+        return ConflictedRow(
+            **vars(row),
+            without_conflict=self.registers.predictions.positions(one.predictions for one in students),
+            conflict=method.conflict.name if method.conflict else "",
+            second_items=(self.seeds[0].experiment.second or 0) if learns else 0,
         )
 
     def controls(self, names: Sequence[str]) -> list[Row]:

@@ -10,6 +10,7 @@ from trimtab.fit.probe_settings import Probe
 from trimtab.learner import Learner
 from trimtab.methods import Method
 from trimtab.objectives.naive import Naive
+from trimtab.plan.conflicts import in_conflict
 from trimtab.plan.kinds import STREAMED
 from trimtab.plan.seed import Fitted, Seed, Start
 from trimtab.plan.steps import stepped
@@ -35,7 +36,7 @@ MOST_EPOCHS = 100
 
 @dataclass(frozen=True)
 class Taught:
-    """A student of a method, and what it was told in the end."""
+    """A student of a method, and what it was told of the transfer split in the end."""
 
     fitted: Fitted
     told: Stage
@@ -72,7 +73,12 @@ def taught(seed: Seed, supervisor: Supervisor, student: Learner, method: Method)
     links, folds = _links(schedule, student)
     for link in links:
         told = given = seed.cross_fitted(link, method.objective, told, given, "transfer", folds)
-    return Taught(_learnt(seed, student, method.objective, told, given, schedule), told)
+
+    def learn(labels: Stage, parts: tuple[str, ...] = ("test",)) -> Fitted:
+        return _learnt(seed, student, method.objective, labels, given, schedule, parts)
+
+    conflict = in_conflict(seed, method.conflict, told, learn)
+    return Taught(learn(conflict.learnt), conflict.told)
 
 
 def ceiling(seed: Seed, student: Learner, schedule: Schedule | None) -> Fitted:
@@ -83,7 +89,13 @@ def ceiling(seed: Seed, student: Learner, schedule: Schedule | None) -> Fitted:
 
 
 def _learnt(
-    seed: Seed, student: Learner, objective: Objective, told: Stage, given: Stage, schedule: Schedule | None
+    seed: Seed,
+    student: Learner,
+    objective: Objective,
+    told: Stage,
+    given: Stage,
+    schedule: Schedule | None,
+    parts: tuple[str, ...] = ("test",),
 ) -> Fitted:
     """The student's fit, with what a schedule changes about it."""
     if isinstance(schedule, EarlyStopping):
@@ -95,11 +107,11 @@ def _learnt(
                 f"`fit: tune` for {student.spec.model}"
             )
         head = seed.probe(student.spec, Probe(), objective, told, given)
-        return seed.fitted(student, objective, told, given, start=Start(head=head))
+        return seed.fitted(student, objective, told, given, parts, Start(head=head))
     if isinstance(schedule, Generative):
         weights = TrainGenerative(seed.data, student.spec, schedule)
-        return seed.fitted(student, objective, told, given, start=Start(weights=weights))
-    return seed.fitted(student, objective, told, given)
+        return seed.fitted(student, objective, told, given, parts, Start(weights=weights))
+    return seed.fitted(student, objective, told, given, parts)
 
 
 def _stopped(

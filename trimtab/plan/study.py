@@ -13,6 +13,7 @@ from trimtab.fit.probe_settings import Probe
 from trimtab.learner import Learner
 from trimtab.models.source import locate
 from trimtab.plan.choosing import check_choices
+from trimtab.plan.conflicts import runnable
 from trimtab.plan.curves import curve_sizes, learning_curve
 from trimtab.plan.feature_tables import check_feature_tables
 from trimtab.plan.imitation import check_imitation
@@ -54,6 +55,7 @@ def plan(experiment: Experiment) -> Plan:
     kinds = _kinds(experiment)
     check_imitation(experiment, kinds)
     sizes = curve_sizes(experiment, kinds)
+    methods, not_run = runnable(experiment, kinds)
     data = kinds.data(experiment.task, experiment.split.of_pool())
     seeds = [Seed(experiment, kinds, data, seed) for seed in experiment.seeds]
     registers = Registers(Register(), Register(), Register())
@@ -62,7 +64,7 @@ def plan(experiment: Experiment) -> Plan:
     for w, weak in enumerate(experiment.weak):
         for s, strong in enumerate(experiment.strong):
             pair = Pair(f"w{w}", f"s{s}", weak, strong, seeds, registers)
-            rows += [pair.method(method) for method in experiment.methods]
+            rows += [pair.method(method) for method in methods]
             rows += pair.controls(experiment.controls) if experiment.controls else []
             curves += [learning_curve(pair, sizes)] if experiment.curves else []
     keyed = {f"w{i}": one for i, one in enumerate(experiment.weak)}
@@ -88,6 +90,7 @@ def plan(experiment: Experiment) -> Plan:
         cuts=experiment.cuts,
         curves=tuple(curves),
         left_out=tuple(name for name in USUAL if name not in experiment.controls) if experiment.controls else (),
+        not_run=not_run,
     )
     return Plan(tuple(order((compare,))))
 

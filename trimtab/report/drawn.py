@@ -16,6 +16,7 @@ from trimtab.report.figures import (
     Drawing,
     agreement_figures,
     calibration_figures,
+    conflict_figures,
     learning_figures,
     score_figures,
     size_figure,
@@ -42,6 +43,7 @@ def drawn_figures(results: Results, notebook: Path | None = None) -> Figures:
         "learning_figures": [_drawn(one) for one in learning_figures(results)],
         "agreement_figures": [_drawn(one) for one in agreement_figures(results)],
         "calibration_figures": [_drawn(one) for one in calibration_figures(results)],
+        "conflict_figures": [_drawn(one) for one in conflict_figures(results)],
     }
     if notebook:
         notebook.write_text(json.dumps({"key": key, "figures": drawn}), "utf-8")
@@ -50,7 +52,7 @@ def drawn_figures(results: Results, notebook: Path | None = None) -> Figures:
 
 def _drawn(drawing: Drawing) -> dict[str, Any]:
     svg = inline_svg(drawing.figure, drawing.description, drawing.name)
-    return {"svg": svg, "caption": drawing.caption, "small": drawing.name.startswith("calibration")}
+    return {"svg": svg, "caption": drawing.caption, "small": drawing.name.startswith(("calibration", "deception"))}
 
 
 def _key(results: Results) -> str:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trimtab.report.conflicts import conflicted
 from trimtab.report.curves import curves_of, worth_sentence
+from trimtab.report.figure_conflict import deception_curve
 from trimtab.report.figure_curves import calibration, size_points, sizes
 from trimtab.report.figure_learning import learning
 from trimtab.report.figure_rows import agreement, gap_recovered, scores
@@ -113,6 +115,17 @@ def calibration_figures(results: Results) -> Iterator[Drawing]:
         )
 
 
+def conflict_figures(results: Results) -> Iterator[Drawing]:
+    """Yield the deception score over its threshold for the first methods with a conflict."""
+    found = [(group, row) for group in main_groups(results) for row in conflicted(group)]
+    for number, (group, row) in enumerate(found[:MOST_CURVES]):
+        curve = row["diagnostics"]["deception"]["curve"]
+        caption = "Share of flips where the ceiling knows and the supervisor does not."
+        caption = f"{caption} {row_name(row)}, {_pair(results, group)}."
+        words = "; ".join(f"T {entry['threshold']:g}: {value(entry['score']).text}" for entry in curve)
+        yield Drawing(f"deception-{number}", deception_curve(curve), caption, f"{caption} {words}")
+
+
 def write_figures(results: Results, folder: Path, kinds: Sequence[str] = ("png", "pdf")) -> list[Path]:
     """Write every figure of the report to `folder` as `svg`, `png` or `pdf`, and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -123,6 +136,7 @@ def write_figures(results: Results, folder: Path, kinds: Sequence[str] = ("png",
         *learning_figures(results),
         *agreement_figures(results),
         *calibration_figures(results),
+        *conflict_figures(results),
     ]
     written = []
     for drawing in drawings:

@@ -42,6 +42,8 @@ class Compare(Stage):
     """Learning curves, one of each pair, where they were asked for."""
     left_out: tuple[str, ...] = ()
     """Usual controls that the experiment file does not ask for."""
+    not_run: tuple[tuple[str, str], ...] = ()
+    """(method, reason) of each method that the task has no data for."""
 
     kind: ClassVar[str] = "compare"
     code: ClassVar[tuple[str, ...]] = (
@@ -56,7 +58,7 @@ class Compare(Stage):
     def settings(self) -> dict[str, Any]:
         # what a study does not ask for leaves its identity as it was before there was such a thing
         names = ("embedded", "learners", "rows", "seeds", "metrics")
-        names += tuple(name for name in ("cuts", "curves", "left_out") if getattr(self, name))
+        names += tuple(name for name in ("cuts", "curves", "left_out", "not_run") if getattr(self, name))
         chosen = {name: settings_of(getattr(self, name)) for name in names}
         return chosen | {"level": LEVEL, "draws": DRAWS}
 
@@ -66,6 +68,7 @@ class Compare(Stage):
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `results.json`: the envelope without what belongs to one run (stages, versions)."""
+        from trimtab.comparison.conflict import conflict_warnings
         from trimtab.comparison.curves import curves_json
         from trimtab.comparison.envelope import Description, envelope
         from trimtab.comparison.parts import unknown_cuts
@@ -77,6 +80,9 @@ class Compare(Stage):
         results = envelope(measured, self.rows, self.metrics, description, self._digests(), progress)
         if self.cuts:
             results["warnings"] += unknown_cuts(dict(self.cuts), measured.slices)
+        goal = self._second_goal(inputs, measured)
+        results["task"] |= {"second_goal": goal} if goal else {}
+        results["warnings"] += conflict_warnings(self.rows, self.not_run, goal)
         for key, dimension in self._dimensions(inputs).items():
             results["models"][key]["intrinsic_dimension"] = dimension
         results["overlap_density"] = self._overlaps(inputs, measured)
@@ -84,6 +90,19 @@ class Compare(Stage):
             results["curves"] = curves_json(measured, self.curves, self.metrics[0])
         write_json(out / "results.json", results)
         return {"rows": len(results["rows"])}
+
+    def _second_goal(self, inputs: Mapping[str, Path], measured: Any) -> dict[str, Any] | None:
+        """Return how far the two goals of a task want the same answer; none where it has one goal."""
+        from trimtab.comparison.conflict import goals_json
+        from trimtab.stages.conflict import SECOND_GOLD
+        from trimtab.stages.tables import read_table, rows_of, strings
+
+        if not (inputs["data"] / SECOND_GOLD).is_file():
+            return None
+        table = read_table(inputs["data"] / SECOND_GOLD)
+        second = table["gold"].to_numpy()[rows_of(strings(table, "id"), measured.ids)]
+        agreement = goals_json(measured.gold, second, measured.resample)
+        return {"goal": getattr(self.data.task, "second_goal", None), "agreement": agreement}
 
     def _digests(self) -> dict[str, list[str]]:
         """Return the digests of predictions and labels by position, so that results point at what they come from."""
@@ -151,12 +170,12 @@ class Compare(Stage):
         return {key: dimension_json(states(inputs[f"embeds.{i}"])) for i, key in enumerate(self.embedded)}
 
     def _overlaps(self, inputs: Mapping[str, Path], measured: Any) -> list[dict[str, Any]]:
-        """Return the overlap density of each pair whose student is probed; of pairs of answers there is none."""
+        """Return the overlap density of each pair whose student is probed; where an item has several answers, none."""
         from trimtab.comparison.overlap import overlaps_json
         from trimtab.stages.tables import read_table, rows_of, strings
         from trimtab.stages.train import read_activations
 
-        if getattr(self.data.task, "paired", False):
+        if getattr(self.data.task, "paired", False) or getattr(self.data.task, "listwise", False):
             return []
         ids = strings(read_table(inputs["data"] / "items.parquet", ["id"]), "id")
         found, strong = [], {row.strong for row in self.rows}

@@ -24,7 +24,8 @@ def identity_of(task: Any, split: SplitSettings) -> dict[str, Any]:
     from trimtab.digest import source_digest
 
     settings = settings_of(task)
-    for name in ("path", "transfer_path", "test_path"):  # the fingerprint says what lies there, wherever it lies
+    # the fingerprint says what lies there, wherever it lies
+    for name in ("path", "transfer_path", "test_path", "second_path"):
         settings.pop(name, None)
     told = {"kind": task.kind, "settings": settings, "data": task.fingerprint()}
     return {"task": told | {"source": source_digest(type(task).__module__)}, "split": settings_of(split)}
@@ -49,10 +50,11 @@ class Data(Stage):
     def fixed(self) -> tuple[Items, Pool]:
         """The items, the test split and the pool; read once by whoever asks first, before the stage runs or in it."""
         from trimtab.tasks.choice_items import as_one_class
+        from trimtab.tasks.second import of_first_goal
         from trimtab.tasks.splits import fix_pool
 
         items = self.task.read()
-        return items, fix_pool(as_one_class(items), self.split)
+        return items, fix_pool(of_first_goal(as_one_class(items)), self.split)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "fixed"}
@@ -65,18 +67,21 @@ class Data(Stage):
         """Write `items.parquet` (texts), `gold.parquet` (ground truth) and `data.json`."""
         import numpy as np
 
+        from trimtab.stages.conflict import SECOND_GOLD
         from trimtab.stages.tables import rows_of, write_table
         from trimtab.store import write_json
+        from trimtab.tasks.second import SECOND, set_apart
 
         items, pool = self.fixed
         vars(self).pop("fixed")  # nobody needs the texts in memory after this
-        ids = [*pool.test, *pool.train]
+        apart = set_apart(items, pool)
+        ids = [*pool.test, *pool.train, *apart.ids]
         rows = rows_of(items.ids, ids)
         columns: dict[str, Any] = {
             "id": ids,
             "text": [items.texts[i] for i in rows],
-            "related": [*pool.test_related, *pool.train_related],
-            "role": ["test"] * len(pool.test) + ["pool"] * len(pool.train),
+            "related": [*pool.test_related, *pool.train_related, *apart.related],
+            "role": ["test"] * len(pool.test) + ["pool"] * len(pool.train) + [SECOND] * len(apart.ids),
         }
         if items.sides is not None:
             columns |= {name: [items.sides[i][side] for i in rows] for side, name in enumerate(SIDES)}
@@ -85,6 +90,8 @@ class Data(Stage):
         columns |= {f"slice:{name}": np.asarray(values)[rows] for name, values in items.slices.items()}
         write_table(out / "items.parquet", columns)
         write_table(out / "gold.parquet", {"id": ids, "gold": np.asarray(items.gold)[rows]})
+        if items.second_gold is not None:
+            write_table(out / SECOND_GOLD, {"id": ids, "gold": np.asarray(items.second_gold)[rows]})
         if items.held_ratings is not None:
             write_table(out / "ratings.parquet", {"id": ids, "ratings": [list(items.held_ratings[i]) for i in rows]})
         write_json(out / "pool.json", settings_of(pool))
@@ -99,5 +106,7 @@ class Data(Stage):
         }
         if items.choices is not None:
             facts[CHOICES] = {"fewest": min(map(len, items.choices)), "most": max(map(len, items.choices))}
+        if apart.dropped is not None:
+            facts["second"] = {"items": len(apart.ids), "dropped": dict(apart.dropped)}
         write_json(out / "data.json", facts)
         return facts

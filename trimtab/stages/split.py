@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from trimtab.stages.stage import Stage
-from trimtab.tasks.splits import SplitSettings
+from trimtab.tasks.splits import Pool, SplitSettings
 from trimtab.types import Progress
 
 
@@ -29,17 +30,19 @@ class Split(Stage):
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `membership.parquet`: id, split."""
-        import json
-
         from trimtab.stages.tables import write_table
-        from trimtab.tasks.splits import Pool, draw
+        from trimtab.tasks.splits import draw
 
-        stored = json.loads((inputs["data"] / "pool.json").read_text("utf-8"))
-        fields: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in stored.items()}
-        pool = Pool(**fields)
-        members = draw(pool, self.split, self.seed)
+        members = draw(stored_pool(inputs["data"]), self.split, self.seed)
         sides = {"supervisor": members.supervisor, "transfer": members.transfer, "test": members.test}
         ids = [one for side in sides.values() for one in side]
         splits = [name for name, side in sides.items() for _ in side]
         write_table(out / "membership.parquet", {"id": ids, "split": splits})
         return {name: len(side) for name, side in sides.items()}
+
+
+def stored_pool(data: Path) -> Pool:
+    """Return the pool of a data artifact."""
+    stored = json.loads((data / "pool.json").read_text("utf-8"))
+    fields: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in stored.items()}
+    return Pool(**fields)

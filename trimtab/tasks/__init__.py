@@ -21,6 +21,7 @@ TASKS: dict[str, str] = {
     "pairs": "trimtab.tasks.pairs:Pairs",
     "choices": "trimtab.tasks.choices:Choices",
     "chess_mate_in_one": "trimtab.tasks.chess_mate_in_one:ChessMateInOne",
+    "movie_pairs": "trimtab.tasks.movie_pairs:MoviePairs",
     "stream": "trimtab.tasks.stream:Stream",
     "synthetic": "trimtab.tasks.synthetic:Synthetic",
 }

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -22,6 +22,7 @@ from trimtab.digest import digest_of, file_digest
 from trimtab.errors import TaskError
 from trimtab.tasks.formats import read_table
 from trimtab.tasks.rows import Row, Table
+from trimtab.tasks.second import SECOND
 from trimtab.tasks.values import text_of, wrong
 from trimtab.types import Items
 
@@ -55,6 +56,8 @@ class Pairs:
     """File of the transfer split; none = the splits are drawn from `path`."""
     test_path: str | None = None
     """File of the test split; given if and only if `transfer_path` is."""
+    second_path: str | None = None
+    """File of pairs whose preferred answer is that of a second goal, for an implicit conflict; none = no such goal."""
     prompt: str | None = "auto"
     """Column that holds the prompt; "auto" takes `prompt` where there is one, else the common beginning of the two
     dialogues; none = there is no prompt."""
@@ -88,11 +91,18 @@ class Pairs:
         found = [pair for path, split in files if path for pair in self._pairs(path, split)]
         if not found:
             raise TaskError(f"{self.path} has no pair of two different answers.")
-        return items_of_pairs(found, self.order_seed, self.test_path is not None)
+        if self.second_path is None:
+            return items_of_pairs(found, self.order_seed, self.test_path is not None)
+        return of_two_goals(items_of_pairs([*found, *self._pairs(self.second_path, SECOND)], self.order_seed, True))
+
+    @property
+    def second_goal(self) -> str | None:
+        """What the second goal is; none where there is no file of it."""
+        return "the answer that second_path prefers" if self.second_path else None
 
     def fingerprint(self) -> str:
         """Return a digest of all files' bytes."""
-        paths = [path for path in (self.path, self.transfer_path, self.test_path) if path]
+        paths = [path for path in (self.path, self.transfer_path, self.test_path, self.second_path) if path]
         for path in paths:
             if not Path(path).is_file():
                 raise TaskError(f"{path} does not exist or is not a file. Check the paths of the task.")
@@ -162,3 +172,10 @@ def items_of_pairs(pairs: Sequence[Pair], seed: int, own_splits: bool) -> Items:
             (pair.prompt + first, pair.prompt + second) for pair, (first, second) in zip(pairs, sides, strict=True)
         ),
     )
+
+
+def of_two_goals(items: Items) -> Items:
+    """Return the items with the preference of those in the split "second" as truth of a second goal, unknown of the
+    others; as truth of the first goal it is not kept."""
+    apart = np.array([split == SECOND for split in items.splits or ()])
+    return replace(items, gold=np.where(apart, 0, items.gold), second_gold=np.where(apart, items.gold, -1))
