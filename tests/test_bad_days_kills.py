@@ -16,12 +16,13 @@ STREAMED = ("StreamedData", "StreamedSplit", "StreamedLabelGold", "StreamedLabel
             "StreamedLabelFlipped", "StreamedCompare")  # fmt: skip
 STREAMED_WITH_MODEL = ("StreamedEmbed", "StreamedSelect", "StreamedTrainProbe", "StreamedPredictProbe",
                        "StreamedPredictZeroShot")  # fmt: skip
+BY_LEVEL = ("DataByLevel", "SplitByLevel", "CompareByLevel")
 OF_PAIRS = ("EmbedPairs", "SelectPairs", "TrainPairs", "PredictPairs")
 BY_OTHERS = ("PredictRatings", "PredictAnnotator", "PredictEnsemble", "PredictSelected", "PredictConsistent",
              "PredictCoherent", "PredictBest", "LabelResampled", "LabelBoosted", "LabelInformed", "LabelWithout",
              "LabelCrossFitted")  # fmt: skip
 LANES = {
-    (*WITHOUT_MODEL, *STREAMED, *BY_OTHERS): False,
+    (*WITHOUT_MODEL, *BY_LEVEL, *STREAMED, *BY_OTHERS): False,
     (*WITH_MODEL, *STREAMED_WITH_MODEL, *OF_PAIRS, "EmbedAnswered", "PredictPrompted"): True,
     ("TrainTune", "TrainGenerative"): True,
 }

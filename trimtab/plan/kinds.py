@@ -1,10 +1,13 @@
-"""The stage classes of a study: those that hold a data set in memory, those for pairs, or those that stream it."""
+"""The stage classes of a study: in memory, for pairs, for a split by level, or streamed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
 
+from trimtab.stages.by_level.compare import CompareByLevel
+from trimtab.stages.by_level.data import DataByLevel
+from trimtab.stages.by_level.split import SplitByLevel
 from trimtab.stages.compare import Compare
 from trimtab.stages.data import Data
 from trimtab.stages.embed import Embed
@@ -60,6 +63,7 @@ IN_MEMORY = Kinds(
     compare=Compare,
 )
 PAIRED = replace(IN_MEMORY, embed=EmbedPairs, select=SelectPairs, train=TrainPairs, predict=PredictPairs)
+BY_LEVEL = replace(IN_MEMORY, data=DataByLevel, split=SplitByLevel, compare=CompareByLevel)
 STREAMED = Kinds(
     data=StreamedData,
     split=StreamedSplit,

@@ -10,8 +10,9 @@ from trimtab.experiment import Asked, Experiment, Supervisor, learners_of
 from trimtab.fit.probe_settings import Probe
 from trimtab.learner import Learner
 from trimtab.models.source import locate
+from trimtab.plan.by_level import check_by_level
 from trimtab.plan.feature_tables import check_feature_tables
-from trimtab.plan.kinds import IN_MEMORY, PAIRED, STREAMED, Kinds
+from trimtab.plan.kinds import BY_LEVEL, IN_MEMORY, PAIRED, STREAMED, Kinds
 from trimtab.plan.pair import Pair, Registers
 from trimtab.plan.paired import check_pairs
 from trimtab.plan.register import Register
@@ -20,6 +21,7 @@ from trimtab.stages.compare import Compare, Row
 from trimtab.stages.stage import Stage, order
 from trimtab.supervisors.annotator import Annotator
 from trimtab.supervisors.human_ratings import HumanRatings
+from trimtab.tasks.by_level.settings import ByLevel
 from trimtab.tasks.streamed.batch import StreamedTask
 from trimtab.types import ModelSpec
 
@@ -111,6 +113,9 @@ def _kinds(experiment: Experiment) -> Kinds:
 
     Raises ExperimentError where what is asked for does not suit a streamed task, or one of pairs.
     """
+    if isinstance(experiment.split, ByLevel):
+        check_by_level(experiment)
+        return BY_LEVEL
     if isinstance(experiment.task, StreamedTask):
         why = "tuning holds its texts in memory, which a task of kind {kind} does not; use the task `file` for data"
         _check_probes(experiment, f"{why} that fit")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trimtab.comparison.controls import CONTROLS
-from trimtab.report import cost, explained, findings, provenance
+from trimtab.report import cost, explained, findings, kept, provenance
 from trimtab.report.answer import answer, control_sentences
 from trimtab.report.drawn import Figures, drawn_figures
 from trimtab.report.groups import Results, main_groups
@@ -100,6 +100,7 @@ def _comparison(results: Results) -> dict[str, Any]:
         "agreement_grids": findings.agreement_grids(results),
         "error_grids": explained.error_grids(results),
         "misfit_grids": explained.misfit_grids(results),
+        "kept_grids": kept.kept_grids(results),
         "calibration_grids": findings.calibration_grids(results),
         "label_grids": findings.label_grids(results),
         "seed_grids": findings.seed_grids(results),
