@@ -37,7 +37,7 @@ def planted(folder: Path, shortcut: float, seeds: tuple[int, ...] = (0, 1)) -> d
     """Write 1,600 items of two levels, half easy, with tables of features, and return a study on them.
 
     The weak model sees the class of an easy item well, of a hard one badly. The strong one sees it equally well at both
-    levels, and beside it a shortcut that tells the class of easy items alone, and of hard ones nothing, three times as loud.
+    levels, and beside it a shortcut that tells the class of easy items alone, and nothing of hard ones.
     """
     random = np.random.default_rng(11)
     count = 1600
