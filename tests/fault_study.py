@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from killed_children import count_changes, forked, kill_after, kill_at_change, kill_in_write
 
 from trimtab.environment import package_versions
@@ -145,6 +146,26 @@ def _all_else(folder: Path) -> tuple[Stage, ...]:
     return (*(stage for stages in studies for stage in stages), *_pairs(folder), *_choices(folder))
 
 
+@dataclass(frozen=True)
+class LevelledReviews(File):
+    """Reviews of three levels."""
+
+    def read(self) -> Items:
+        """Return the items with a level each."""
+        items = super().read()
+        return replace(items, slices={"level": np.arange(len(items.ids)) % 3.0})
+
+
+def _by_level(folder: Path) -> tuple[Stage, ...]:
+    """Return the stages of a study whose split is by level."""
+    strong = [{"model": str(folder / "strong"), "fit": PROBE, "precision": "fp32"}]
+    methods = [{"schedule": "easy_truth"}]
+    split = {"by": "level", "hard_from": 1}
+    told = fault_experiment(folder, strong=strong, methods=methods, split=split, controls=False)
+    task = LevelledReviews(**{one.name: getattr(told.task, one.name) for one in fields(told.task)})
+    return plan(replace(told, task=task)).stages
+
+
 def _pairs(folder: Path) -> tuple[Stage, ...]:
     task = {"kind": "pairs", "path": str(folder / "pairs.jsonl"), "supervisor": 30, "transfer": 30, "test": 40}
     task |= {"second_path": str(folder / "second.jsonl"), "second": 30}
@@ -167,7 +188,7 @@ def stages_of(folder: Path) -> tuple[Stage, ...]:
     tune = TUNE | {"layers": {"top": 1}}
     topmost = plan(fault_experiment(folder, strong=[{"model": str(folder / "strong"), "fit": tune}])).stages
     prefix = (one for one in topmost if one.kind == "prefix")
-    every = (*_all_else(folder), *stages[:-1], *prefix, stages[-1], *_streamed(folder))
+    every = (*_by_level(folder), *_all_else(folder), *stages[:-1], *prefix, stages[-1], *_streamed(folder))
     return tuple({one.digest: one for one in every}.values())
 
 
@@ -235,6 +256,7 @@ def import_for_any() -> None:
     import trimtab.supervise.flipped_truth
     import trimtab.supervise.gold
     import trimtab.supervise.subset
+    import trimtab.tasks.by_level.pool
     import trimtab.tasks.streamed.roles
 
     assert all((encodings, pandas, pyarrow, safetensors.numpy, scipy.optimize, scipy.sparse.csgraph, sklearn, trimtab))

@@ -17,13 +17,14 @@ STREAMED = ("StreamedData", "StreamedSplit", "StreamedLabelGold", "StreamedLabel
             "StreamedLabelFlipped", "StreamedCompare")  # fmt: skip
 STREAMED_WITH_MODEL = ("StreamedEmbed", "StreamedSelect", "StreamedTrainProbe", "StreamedPredictProbe",
                        "StreamedPredictZeroShot")  # fmt: skip
+BY_LEVEL = ("DataByLevel", "SplitByLevel", "CompareByLevel")
 OF_PAIRS = ("EmbedPairs", "SelectPairs", "TrainPairs", "PredictPairs")
 OF_CHOICES = ("EmbedChoices", "SelectChoices", "TrainChoices", "PredictChoices")
 BY_OTHERS = ("PredictRatings", "PredictAnnotator", "PredictEnsemble", "PredictSelected", "PredictConsistent",
              "PredictCoherent", "PredictBest", "LabelResampled", "LabelBoosted", "LabelInformed", "LabelWithout",
              "LabelCrossFitted", "SplitSecond", "LabelImplicit", "LabelExplicit")  # fmt: skip
 LANES = {
-    (*WITHOUT_MODEL, *STREAMED, *BY_OTHERS, "LabelFlippedChoices"): False,
+    (*WITHOUT_MODEL, *BY_LEVEL, *STREAMED, *BY_OTHERS, "LabelFlippedChoices"): False,
     (*WITH_MODEL, *STREAMED_WITH_MODEL, *OF_PAIRS, *OF_CHOICES, "EmbedAnswered", "PredictPrompted"): True,
     ("TrainTune", "TrainGenerative"): True,
 }

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from trimtab.digest import code_digest, digest_of
+from trimtab.stages.by_level.data import DataByLevel
 from trimtab.stages.choices import EmbedChoices, PredictChoices
 from trimtab.stages.data import Data
 from trimtab.stages.elicit import EmbedAnswered
@@ -43,6 +44,8 @@ LEARNED = tuple(f"trimtab.fit.{name}" for name in (
 CODE: dict[type[Stage], tuple[str, ...]] = {
     Data: tuple(f"trimtab.tasks.{name}" for name in (
         "allocate", "duplicates", "make_pool", "own_splits", "related", "second", "splits")),
+    DataByLevel: tuple(f"trimtab.tasks.{name}" for name in (
+        "allocate", "by_level", "duplicates", "make_pool", "related")),
     Embed: (*READ, "trimtab.models.activations"),
     EmbedAnswered: (*READ, "trimtab.models.activations", "trimtab.stages.elicit"),
     EmbedPairs: (*READ, "trimtab.models.activations", "trimtab.stages.pairs"),

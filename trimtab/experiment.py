@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -38,6 +38,7 @@ from trimtab.supervisors.mean_ensemble import MeanEnsemble
 from trimtab.supervisors.prompted import Prompted
 from trimtab.supervisors.trained_on_ratings import TrainedOnRatings
 from trimtab.tasks import TASKS, Task
+from trimtab.tasks.by_level.settings import ByLevel
 from trimtab.tasks.splits import SplitSettings
 from trimtab.types import InformedStep, LabelStep, ModelSpec, Objective
 from trimtab.yaml_file import override, read_yaml
@@ -176,7 +177,9 @@ def _task(values: Any, split: Any, folder: Path) -> tuple[Any, SplitSettings]:
     task = build(cls, settings, "task")
     if not isinstance(task, Task):
         raise ExperimentError(f"task.kind: {kind!r} is not a task; it needs the members of trimtab.tasks.Task")
-    return task, build(SplitSettings, sizes | split, "split")
+    # a key that only a split by level has asks for one
+    by_level = {one.name for one in fields(ByLevel)} - {one.name for one in fields(SplitSettings)}
+    return task, build(ByLevel if by_level & set(split) else SplitSettings, sizes | split, "split")
 
 
 def _second(task: Mapping[str, Any]) -> int | None:

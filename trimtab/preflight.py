@@ -18,7 +18,7 @@ from trimtab.models.kind import has_language_head
 from trimtab.models.source import locate
 from trimtab.plan import Plan
 from trimtab.stages.data import Data
-from trimtab.stages.split import stored_pool
+from trimtab.stages.split import Split
 from trimtab.stages.streamed.data import StreamedData
 from trimtab.store import Store, facts_of
 from trimtab.tasks import TASKS
@@ -27,7 +27,7 @@ from trimtab.tasks.choices import Choices
 from trimtab.tasks.features import Features
 from trimtab.tasks.file import File
 from trimtab.tasks.hub import Hub
-from trimtab.tasks.splits import SplitSettings, draw
+from trimtab.tasks.splits import SplitSettings
 from trimtab.tasks.streamed.batch import StreamedTask
 from trimtab.types import ModelSpec
 
@@ -60,12 +60,13 @@ def preflight(experiment: Experiment, planned: Plan, store: Store) -> Preflight:
     """
     _check_layers(experiment)
     data = planned.compare.data
+    splits = [one for one in planned.compare.splits if isinstance(one, Split)]
     if store.has(data.kind, data.digest):
         folder = store.folder(data.kind, data.digest)
         facts = facts_of(folder)
         if isinstance(data, StreamedData):
             return Preflight(facts["test"], facts["dropped"], (), _bare(experiment, facts["prompt"]))
-        pool, prompt, notes = stored_pool(folder), facts["prompt"], tuple(facts["notes"])
+        pool, prompt, notes = splits[0].stored(folder), facts["prompt"], tuple(facts["notes"])
     elif isinstance(data, Data) and _is_soon_read(experiment.task):
         items, pool = data.fixed
         prompt, notes = items.prompt, items.notes
@@ -74,9 +75,9 @@ def preflight(experiment: Experiment, planned: Plan, store: Store) -> Preflight:
             _check_rows(experiment.task, experiment.split)
         prompt = experiment.task.prompt if isinstance(experiment.task, File | Hub | StreamedTask) else None
         return Preflight(None, {}, (), _bare(experiment, prompt))
-    for split, seed in zip(planned.compare.splits, experiment.seeds, strict=True):
+    for split in splits:
         if not store.has(split.kind, split.digest):
-            draw(pool, experiment.split, seed)
+            split.members(pool)
     return Preflight(len(pool.test), dict(pool.dropped), notes, _bare(experiment, prompt))
 
 

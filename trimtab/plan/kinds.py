@@ -1,10 +1,13 @@
-"""The stage classes of a study: in memory, for pairs, for choices, or those that stream the data."""
+"""The stage classes of a study: in memory, for pairs, for choices, for a split by level, or streamed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
 
+from trimtab.stages.by_level.compare import CompareByLevel
+from trimtab.stages.by_level.data import DataByLevel
+from trimtab.stages.by_level.split import SplitByLevel
 from trimtab.stages.choices import EmbedChoices, LabelFlippedChoices, PredictChoices, SelectChoices, TrainChoices
 from trimtab.stages.compare import Compare
 from trimtab.stages.data import Data
@@ -69,6 +72,7 @@ CHOICES = replace(
     train=TrainChoices,
     predict=PredictChoices,
 )
+BY_LEVEL = replace(IN_MEMORY, data=DataByLevel, split=SplitByLevel, compare=CompareByLevel)
 STREAMED = Kinds(
     data=StreamedData,
     split=StreamedSplit,

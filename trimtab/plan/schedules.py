@@ -10,6 +10,7 @@ from trimtab.fit.probe_settings import Probe
 from trimtab.learner import Learner
 from trimtab.methods import Method
 from trimtab.objectives.naive import Naive
+from trimtab.plan.by_level import easy_taught
 from trimtab.plan.conflicts import in_conflict
 from trimtab.plan.kinds import STREAMED
 from trimtab.plan.seed import Fitted, Seed, Start
@@ -17,6 +18,7 @@ from trimtab.plan.steps import stepped
 from trimtab.plan.supervisors import weak_labels
 from trimtab.schedules.chain import Chain
 from trimtab.schedules.early_stopping import EarlyStopping
+from trimtab.schedules.easy_truth import EasyTruth
 from trimtab.schedules.generative import Generative
 from trimtab.schedules.head_then_body import HeadThenBody
 from trimtab.schedules.schedule import Schedule
@@ -68,8 +70,10 @@ def taught(seed: Seed, supervisor: Supervisor, student: Learner, method: Method)
                 f"methods: the schedule {schedule.name} trains nothing, so that the objective of {method.name} would "
                 "do nothing; leave it out"
             )
-        asked = PredictPrompted(seed.data, seed.split, student.spec, schedule.shots, seed.seed, ("test",), told)
+        asked = PredictPrompted(seed.data, seed.split, student.spec, schedule.shots, seed.seed, seed.tested, told)
         return Taught(Fitted(asked), told)
+    if isinstance(schedule, EasyTruth):
+        return Taught(*easy_taught(seed, student, method))
     links, folds = _links(schedule, student)
     for link in links:
         told = given = seed.cross_fitted(link, method.objective, told, given, "transfer", folds)
@@ -120,11 +124,11 @@ def _stopped(
     """The best of fits of several lengths, by items that none of them learns."""
     learnt = LabelWithout(told, seed.data, schedule.folds, 0, seed.seed)
     found = [
-        seed.fitted(_of_length(student, length), objective, learnt, given, ("transfer", "test")).predictions
+        seed.fitted(_of_length(student, length), objective, learnt, given, seed.labelled).predictions
         for length in schedule.lengths
     ]
     judge = seed.gold("transfer") if schedule.oracle else told
-    return Fitted(PredictBest(tuple(found), schedule.lengths, told, learnt, judge))
+    return Fitted(PredictBest(tuple(found), schedule.lengths, told, learnt, judge, seed.tested))
 
 
 def _of_length(student: Learner, length: int) -> Learner:

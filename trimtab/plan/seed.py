@@ -20,6 +20,7 @@ from trimtab.stages.predict import PredictTuned
 from trimtab.stages.prefix import Prefix
 from trimtab.stages.stage import Stage
 from trimtab.stages.train import TrainTune
+from trimtab.tasks.by_level.settings import ByLevel
 from trimtab.types import ModelSpec, Objective
 
 
@@ -58,6 +59,21 @@ class Seed:
         """Who is in which split."""
         return self.kinds.split(self.data, self.experiment.split, self.seed)
 
+    @property
+    def by_level(self) -> bool:
+        """Whether supervisor items are easy, and the others hard."""
+        return isinstance(self.experiment.split, ByLevel)
+
+    @property
+    def tested(self) -> tuple[str, ...]:
+        """The splits that all models are tested on."""
+        return ("test", "kept") if self.by_level else ("test",)
+
+    @property
+    def labelled(self) -> tuple[str, ...]:
+        """What a supervisor speaks of: the items of the student, and those that all are tested on."""
+        return ("transfer", *self.tested)
+
     def gold(self, part: str) -> Stage:
         """Ground truth of a split."""
         return self.kinds.gold(self.data, self.split, part)
@@ -72,14 +88,15 @@ class Seed:
         objective: Objective,
         told: Stage,
         given: Stage,
-        parts: tuple[str, ...] = ("test",),
+        parts: tuple[str, ...] = (),
         start: Start = FRESH,
     ) -> Fitted:
-        """A learner trained on what it is told, with its predictions on some splits.
+        """A learner trained on what it is told, with its predictions on some splits, or on those of all tests.
 
         On the labels `given` a probe's penalty is chosen: those before any step, so that it is chosen once for all
         methods; of a model that learns from relabelled items, the new labels.
         """
+        parts = parts or self.tested
         spec, fit = learner.spec, learner.fit
         if isinstance(fit, Probe):
             activations = self.embed(spec, start.weights)

@@ -12,12 +12,13 @@ from trimtab.experiment import Asked, Experiment, Supervisor, learners_of
 from trimtab.fit.probe_settings import Probe
 from trimtab.learner import Learner
 from trimtab.models.source import locate
+from trimtab.plan.by_level import check_by_level
 from trimtab.plan.choosing import check_choices
 from trimtab.plan.conflicts import runnable
 from trimtab.plan.curves import curve_sizes, learning_curve
 from trimtab.plan.feature_tables import check_feature_tables
 from trimtab.plan.imitation import check_imitation
-from trimtab.plan.kinds import CHOICES, IN_MEMORY, PAIRED, STREAMED, Kinds
+from trimtab.plan.kinds import BY_LEVEL, CHOICES, IN_MEMORY, PAIRED, STREAMED, Kinds
 from trimtab.plan.pair import Pair, Registers
 from trimtab.plan.paired import check_pairs
 from trimtab.plan.register import Register
@@ -26,6 +27,7 @@ from trimtab.stages.compare import Compare, Row
 from trimtab.stages.stage import Stage, order
 from trimtab.supervisors.annotator import Annotator
 from trimtab.supervisors.human_ratings import HumanRatings
+from trimtab.tasks.by_level.settings import ByLevel
 from trimtab.tasks.streamed.batch import StreamedTask
 from trimtab.types import ModelSpec
 
@@ -126,6 +128,9 @@ def _kinds(experiment: Experiment) -> Kinds:
 
     Raises ExperimentError where what is asked for does not suit a streamed task, or one of pairs or choices.
     """
+    if isinstance(experiment.split, ByLevel):
+        check_by_level(experiment)
+        return BY_LEVEL
     if isinstance(experiment.task, StreamedTask):
         why = "tuning holds its texts in memory, which a task of kind {kind} does not; use the task `file` for data"
         _check_probes(experiment, f"{why} that fit")

@@ -37,9 +37,6 @@ from trimtab.supervisors.prompted import Prompted
 from trimtab.supervisors.trained_on_ratings import TrainedOnRatings
 from trimtab.types import ModelSpec
 
-PARTS = ("transfer", "test")
-"""What a supervisor labels: the student's items, and those that all are tested on."""
-
 
 def supervised(seed: Seed, supervisor: Supervisor) -> Fitted:
     """What a supervisor says of transfer and test items.
@@ -48,7 +45,7 @@ def supervised(seed: Seed, supervisor: Supervisor) -> Fitted:
     """
     if isinstance(supervisor, Learner):
         gold = seed.gold("supervisor")
-        return seed.fitted(supervisor, Naive(), gold, gold, PARTS)
+        return seed.fitted(supervisor, Naive(), gold, gold, seed.labelled)
     if seed.kinds is STREAMED:
         raise ExperimentError(
             f"weak: {type(supervisor).__name__} holds its labels in memory, which a streamed task does not; take a "
@@ -76,75 +73,76 @@ def member_labels(seed: Seed, supervisor: Supervisor, step: str) -> tuple[Stage,
     return tuple(LabelModel(supervised(seed, one).predictions) for one in supervisor.members)
 
 
-def _ratings(seed: Seed, supervisor: HumanRatings | TrainedOnRatings, parts: tuple[str, ...] = PARTS) -> Stage:
+def _ratings(seed: Seed, supervisor: HumanRatings | TrainedOnRatings, parts: tuple[str, ...] = ()) -> Stage:
     held = settings_of(seed.experiment.task).get("held_ratings", supervisor.crowd)  # another task may hold them unasked
     if held < supervisor.crowd:
         raise ExperimentError(
             f"weak: {supervisor.name} draws {supervisor.crowd} ratings per item and the task holds {held} back for it; "
             f"set `held_ratings: {supervisor.crowd}` under task"
         )
-    return PredictRatings(seed.data, seed.split, supervisor.crowd, seed.seed, parts)
+    return PredictRatings(seed.data, seed.split, supervisor.crowd, seed.seed, parts or seed.labelled)
 
 
 def _trained_on_ratings(seed: Seed, supervisor: TrainedOnRatings) -> Stage:
     told = LabelModel(_ratings(seed, supervisor, ("supervisor",)), part="supervisor")
-    return seed.fitted(supervisor.model, Naive(), told, told, PARTS).predictions
+    return seed.fitted(supervisor.model, Naive(), told, told, seed.labelled).predictions
 
 
 def _annotator(seed: Seed, supervisor: Annotator) -> Stage:
-    return PredictAnnotator(seed.data, seed.split, supervisor.confusion, seed.seed, PARTS)
+    return PredictAnnotator(seed.data, seed.split, supervisor.confusion, seed.seed, seed.labelled)
 
 
 def _prompted(seed: Seed, supervisor: Prompted) -> Stage:
     if not supervisor.shots:
         return _asked(seed, supervisor.model)
     told = seed.gold("supervisor")
-    return PredictPrompted(seed.data, seed.split, supervisor.model, supervisor.shots, seed.seed, PARTS, told)
+    return PredictPrompted(seed.data, seed.split, supervisor.model, supervisor.shots, seed.seed, seed.labelled, told)
 
 
 def _asked(seed: Seed, spec: ModelSpec) -> Stage:
     """A model's own answers; all items are asked about once, for all seeds."""
     # the last state of the last token is what the language head reads
     states = seed.embed(spec) if spec.layer is None and spec.pooling != "mean" else None
-    return PredictSelected(seed.split, PredictZeroShot(seed.data, spec, states, everything=True), PARTS)
+    return PredictSelected(seed.split, PredictZeroShot(seed.data, spec, states, everything=True), seed.labelled)
 
 
 def _consistent(seed: Seed, supervisor: ContrastConsistent) -> Stage:
     negative, positive = (EmbedAnswered(seed.data, supervisor.model, answer=answer) for answer in (0, 1))
     asked = _asked(seed, supervisor.model)
-    return PredictConsistent(seed.data, seed.split, negative, positive, asked, supervisor, seed.seed, PARTS)
+    return PredictConsistent(seed.data, seed.split, negative, positive, asked, supervisor, seed.seed, seed.labelled)
 
 
 def _coherent(seed: Seed, supervisor: InternalCoherence) -> Stage:
     asked, states = _asked(seed, supervisor.model), seed.embed(supervisor.model)
-    return PredictCoherent(seed.data, seed.split, states, asked, supervisor, seed.seed, PARTS)
+    return PredictCoherent(seed.data, seed.split, states, asked, supervisor, seed.seed, seed.labelled)
 
 
 def _mean(seed: Seed, supervisor: MeanEnsemble) -> Stage:
-    return PredictEnsemble(tuple(supervised(seed, one).predictions for one in supervisor.members), "mean_ensemble")
+    told = tuple(supervised(seed, one).predictions for one in supervisor.members)
+    return PredictEnsemble(told, "mean_ensemble", parts=seed.labelled)
 
 
 def _dirichlet(seed: Seed, supervisor: DirichletEnsemble) -> Stage:
     told = tuple(supervised(seed, one).predictions for one in supervisor.members)
-    return PredictEnsemble(told, "dirichlet_ensemble", supervisor.prior)
+    return PredictEnsemble(told, "dirichlet_ensemble", supervisor.prior, parts=seed.labelled)
 
 
 def _bagging(seed: Seed, supervisor: Bagging) -> Stage:
     gold = seed.gold("supervisor")
     samples = [LabelResampled(gold, number, seed.seed) for number in range(supervisor.rounds)]
-    told = [seed.fitted(supervisor.model, Naive(), one, gold, PARTS).predictions for one in samples]
-    return PredictEnsemble(tuple(told), "bagging")
+    told = [seed.fitted(supervisor.model, Naive(), one, gold, seed.labelled).predictions for one in samples]
+    return PredictEnsemble(tuple(told), "bagging", parts=seed.labelled)
 
 
 def _adaboost(seed: Seed, supervisor: AdaBoost) -> Stage:
     gold = labels = seed.gold("supervisor")
     learnt, told = [], []
     for _ in range(supervisor.rounds):
-        found = seed.fitted(supervisor.model, Naive(), labels, gold, ("supervisor", *PARTS)).predictions
+        found = seed.fitted(supervisor.model, Naive(), labels, gold, ("supervisor", *seed.labelled)).predictions
         learnt.append(labels)
         told.append(found)
         labels = LabelBoosted(labels, found)
-    return PredictEnsemble(tuple(told), "adaboost", labels=tuple(learnt))
+    return PredictEnsemble(tuple(told), "adaboost", labels=tuple(learnt), parts=seed.labelled)
 
 
 _MAKERS: Mapping[type, Callable[[Seed, Any], Stage]] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trimtab.comparison.controls import CONTROLS
-from trimtab.report import conflicts, cost, curves, explained, findings, provenance
+from trimtab.report import conflicts, cost, curves, explained, findings, kept, provenance
 from trimtab.report.answer import answer, control_sentences
 from trimtab.report.drawn import Figures, drawn_figures
 from trimtab.report.groups import Results, main_groups
@@ -106,6 +106,7 @@ def _comparison(results: Results) -> dict[str, Any]:
         "conflict_grids": conflicts.conflict_grids(results),
         "conflict_sentences": [printable(one, 600) for one in conflicts.conflict_sentences(results)],
         "goals_sentence": printable(conflicts.goals_sentence(results), 600),
+        "kept_grids": kept.kept_grids(results),
         "calibration_grids": findings.calibration_grids(results),
         "label_grids": findings.label_grids(results),
         "seed_grids": findings.seed_grids(results),

@@ -52,7 +52,7 @@ def split_grid(results: Results) -> Grid | None:
     splits = results.get("splits") or {}
     body = tuple(
         (name, count(block["n"]) if block.get("n") is not None else NONE, plain(block.get("digest"))[:12])
-        for name in ("supervisor", "transfer", "test")
+        for name in ("supervisor", "transfer", "test", "kept")
         if isinstance(block := splits.get(name), Mapping)
     )
     return Grid("Splits", ("", "Items", "Digest"), body) if body else None

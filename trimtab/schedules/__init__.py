@@ -12,4 +12,5 @@ SCHEDULES: dict[str, str] = {
     "head_then_body": "trimtab.schedules.head_then_body:HeadThenBody",
     "generative": "trimtab.schedules.generative:Generative",
     "weak_few_shot": "trimtab.schedules.weak_few_shot:WeakFewShot",
+    "easy_truth": "trimtab.schedules.easy_truth:EasyTruth",
 }

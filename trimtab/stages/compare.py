@@ -112,7 +112,12 @@ class Compare(Stage):
         }
 
     def _measured(self, inputs: Mapping[str, Path], facts: Mapping[str, dict[str, Any]]) -> Any:
-        """Read every prediction and label, aligned on the test items; of a refused prediction nothing is a number."""
+        """Read every prediction and label, aligned on the test items."""
+        return self._measured_on("test", inputs, facts)
+
+    def _measured_on(self, part: str, inputs: Mapping[str, Path], facts: Mapping[str, dict[str, Any]]) -> Any:
+        """Read the same of the items with a role; of a prediction that was refused, or is about others, nothing is a
+        number."""
         import numpy as np
 
         from trimtab.comparison.choices import measured_kind
@@ -120,16 +125,16 @@ class Compare(Stage):
         from trimtab.stages.tables import read_labels, read_predictions, read_table, rows_of, strings
 
         items = read_table(inputs["data"] / "items.parquet")
-        test = [i for i, role in enumerate(strings(items, "role")) if role == "test"]
+        test = [i for i, role in enumerate(strings(items, "role")) if role == part]
         ids, texts = strings(items, "id"), strings(items, "text")
         related = items["related"].to_numpy()[test]
         gold = read_table(inputs["data"] / "gold.parquet")["gold"].to_numpy()
         test_ids = tuple(ids[i] for i in test)
 
         def predicted(name: str) -> Any:
-            if "refused" in facts[name]:
+            table = None if "refused" in facts[name] else read_predictions(inputs[name]).of_split(part)
+            if table is None or not table.ids:
                 return np.full((len(test_ids), len(facts["data"]["classes"])), np.nan)
-            table = read_predictions(inputs[name]).of_split("test")
             return table.probabilities[rows_of(table.ids, test_ids)]
 
         known: dict[str, int] = {}

@@ -63,6 +63,10 @@ class Data(Stage):
     def title(self) -> str:
         return f"read {self.task.kind}"
 
+    def roles(self, pool: Pool) -> Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]:
+        """Return the ids of each role, and which of them are related."""
+        return {"test": (pool.test, pool.test_related), "pool": (pool.train, pool.train_related)}
+
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `items.parquet` (texts), `gold.parquet` (ground truth) and `data.json`."""
         import numpy as np
@@ -75,13 +79,14 @@ class Data(Stage):
         items, pool = self.fixed
         vars(self).pop("fixed")  # nobody needs the texts in memory after this
         apart = set_apart(items, pool)
-        ids = [*pool.test, *pool.train, *apart.ids]
+        roles = {**self.roles(pool), SECOND: (apart.ids, apart.related)}
+        ids = [one for names, _ in roles.values() for one in names]
         rows = rows_of(items.ids, ids)
         columns: dict[str, Any] = {
             "id": ids,
             "text": [items.texts[i] for i in rows],
-            "related": [*pool.test_related, *pool.train_related, *apart.related],
-            "role": ["test"] * len(pool.test) + ["pool"] * len(pool.train) + [SECOND] * len(apart.ids),
+            "related": [number for _, related in roles.values() for number in related],
+            "role": [role for role, (names, _) in roles.items() for _ in names],
         }
         if items.sides is not None:
             columns |= {name: [items.sides[i][side] for i in rows] for side, name in enumerate(SIDES)}
@@ -101,8 +106,7 @@ class Data(Stage):
             "prompt": items.prompt,
             "notes": list(items.notes),
             "dropped": dict(pool.dropped),
-            "test": len(pool.test),
-            "pool": len(pool.train),
+            **{role: len(names) for role, (names, _) in self.roles(pool).items()},
         }
         if items.choices is not None:
             facts[CHOICES] = {"fewest": min(map(len, items.choices)), "most": max(map(len, items.choices))}

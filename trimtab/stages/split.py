@@ -31,18 +31,31 @@ class Split(Stage):
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `membership.parquet`: id, split."""
         from trimtab.stages.tables import write_table
-        from trimtab.tasks.splits import draw
 
-        members = draw(stored_pool(inputs["data"]), self.split, self.seed)
-        sides = {"supervisor": members.supervisor, "transfer": members.transfer, "test": members.test}
+        sides = self.members(self.stored(inputs["data"]))
         ids = [one for side in sides.values() for one in side]
         splits = [name for name, side in sides.items() for _ in side]
         write_table(out / "membership.parquet", {"id": ids, "split": splits})
         return {name: len(side) for name, side in sides.items()}
 
+    def stored(self, folder: Path) -> Any:
+        """Return the pool of a data artifact."""
+        return stored_pool(folder)
 
-def stored_pool(data: Path) -> Pool:
+    def members(self, pool: Any) -> Mapping[str, tuple[str, ...]]:
+        """Return the ids of each of this seed's splits; raises TaskError where there are too few items."""
+        from trimtab.tasks.splits import draw
+
+        found = draw(pool, self.split, self.seed)
+        return {"supervisor": found.supervisor, "transfer": found.transfer, "test": found.test}
+
+
+def stored_pool(folder: Path) -> Pool:
     """Return the pool of a data artifact."""
-    stored = json.loads((data / "pool.json").read_text("utf-8"))
-    fields: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in stored.items()}
-    return Pool(**fields)
+    return Pool(**stored_fields(folder))
+
+
+def stored_fields(folder: Path) -> dict[str, Any]:
+    """Return the fields of the pool in a data artifact."""
+    stored = json.loads((folder / "pool.json").read_text("utf-8"))
+    return {key: tuple(one) if isinstance(one, list) else one for key, one in stored.items()}

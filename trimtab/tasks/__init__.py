@@ -24,6 +24,8 @@ TASKS: dict[str, str] = {
     "movie_pairs": "trimtab.tasks.movie_pairs:MoviePairs",
     "stream": "trimtab.tasks.stream:Stream",
     "synthetic": "trimtab.tasks.synthetic:Synthetic",
+    "arithmetic": "trimtab.tasks.arithmetic:Arithmetic",
+    "word_problems": "trimtab.tasks.word_problems:WordProblems",
 }
 """Kind of task to "module:class"; nothing is imported before `trimtab.components.find` is asked for it."""
 

@@ -1,0 +1,1 @@
+"""Splits by difficulty: ground truth on the easy items, answers wanted on the hard ones."""
