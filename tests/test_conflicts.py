@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from test_objectives_docs import blocks, methods_of
 
+from trimtab.catalogue import settings_table
 from trimtab.conflicts.explicit import Explicit, paid_for_errors
 from trimtab.conflicts.implicit import Implicit, with_second_goal
 from trimtab.errors import ExperimentError
@@ -121,13 +124,13 @@ def values(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_in_the_file_says_so(case: str, tmp_path: Any) -> None:
+def test_what_is_wrong_in_the_file_says_so(case: str, tmp_path: Path) -> None:
     method, message = WRONG[case]
     with pytest.raises(ExperimentError, match=message):
         parse(values(methods=[method]), tmp_path)
 
 
-def test_a_conflict_is_read_with_steps_and_schedule(tmp_path: Any) -> None:
+def test_a_conflict_is_read_with_steps_and_schedule(tmp_path: Path) -> None:
     given = {"name": "all", "labels": [{"confident": {"keep": 0.5}}], "schedule": "strong_to_strong",
              "conflict": {"explicit": {"alpha": 0.25, "gate": "weak_label"}}}  # fmt: skip
     (named, bare) = parse(values(methods=[given, {"conflict": "implicit"}]), tmp_path).methods
@@ -136,7 +139,16 @@ def test_a_conflict_is_read_with_steps_and_schedule(tmp_path: Any) -> None:
     assert (named.truth, bare.truth) == ("none", "none")
 
 
-def test_the_size_of_the_second_split_is_checked(tmp_path: Any) -> None:
+def test_the_page_names_every_setting_and_its_experiments_are_read(tmp_path: Path) -> None:
+    page = Path(__file__).parent.parent / "docs" / "conflicts.md"
+    text = page.read_text("utf-8")
+    found = [one for block in blocks(page, "yaml") for one in methods_of(block, tmp_path)]
+    assert {type(one.conflict) for one in found} == {Explicit, Implicit, type(None)}
+    for cls in (Explicit, Implicit):
+        assert all(f"| `{setting['name']}` |" in text for setting in settings_table(cls))
+
+
+def test_the_size_of_the_second_split_is_checked(tmp_path: Path) -> None:
     task = {"kind": "synthetic", "second": 0}
     with pytest.raises(ExperimentError, match=r"task\.second: found 0, wanted at least 1"):
         parse(values(task=task), tmp_path)

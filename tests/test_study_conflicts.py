@@ -14,7 +14,7 @@ from test_study_fair import frozen_split_with_other_truth, prediction_hashes
 from tiny_study import study
 
 from trimtab.comparison.row import ConflictedRow
-from trimtab.errors import ExperimentError
+from trimtab.errors import ExperimentError, TaskError
 from trimtab.experiment import parse
 from trimtab.plan import plan
 from trimtab.results import Results
@@ -177,12 +177,11 @@ def test_schedules_that_a_conflict_does_not_suit(schedule: Any, tmp_path: Path) 
         plan(parse(values, tmp_path))
 
 
-def test_too_small_a_pool_says_by_how_much(blind: Path) -> None:
-    from trimtab.errors import StageError
-
+def test_too_small_a_pool_says_by_how_much_before_anything_runs(blind: Path) -> None:
     small = experiment(blind, [IMPLICIT], seeds=(0,), split={"pool": 1000})
-    with pytest.raises(StageError, match=r"(?s)Too few items for the second split of seed 0: found 100, wanted 300"):
+    with pytest.raises(TaskError, match=r"(?s)Too few items for the second split of seed 0: found 100, wanted 300"):
         run(small, store=blind / "small")
+    assert not (blind / "small" / "data").exists()
 
 
 def test_other_stages_than_the_comparison_know_nothing_of_conflicts(blind: Path) -> None:

@@ -17,6 +17,7 @@ from trimtab.experiment import Experiment
 from trimtab.models.kind import has_language_head
 from trimtab.models.source import locate
 from trimtab.plan import Plan
+from trimtab.stages.conflict import SplitSecond
 from trimtab.stages.data import Data
 from trimtab.stages.split import Split
 from trimtab.stages.streamed.data import StreamedData
@@ -27,6 +28,7 @@ from trimtab.tasks.choices import Choices
 from trimtab.tasks.features import Features
 from trimtab.tasks.file import File
 from trimtab.tasks.hub import Hub
+from trimtab.tasks.second import SECOND, draw_second
 from trimtab.tasks.splits import SplitSettings
 from trimtab.tasks.streamed.batch import StreamedTask
 from trimtab.types import ModelSpec
@@ -67,17 +69,22 @@ def preflight(experiment: Experiment, planned: Plan, store: Store) -> Preflight:
         if isinstance(data, StreamedData):
             return Preflight(facts["test"], facts["dropped"], (), _bare(experiment, facts["prompt"]))
         pool, prompt, notes = splits[0].stored(folder), facts["prompt"], tuple(facts["notes"])
+        apart = "second" in facts
     elif isinstance(data, Data) and _is_soon_read(experiment.task):
         items, pool = data.fixed
-        prompt, notes = items.prompt, items.notes
+        prompt, notes, apart = items.prompt, items.notes, SECOND in (items.splits or ())
     else:
         if isinstance(experiment.task, StreamedTask):
             _check_rows(experiment.task, experiment.split)
         prompt = experiment.task.prompt if isinstance(experiment.task, File | Hub | StreamedTask) else None
         return Preflight(None, {}, (), _bare(experiment, prompt))
+    seconds = {one.seed: one for one in planned.stages if isinstance(one, SplitSecond)}
     for split in splits:
         if not store.has(split.kind, split.digest):
-            split.members(pool)
+            members = split.members(pool)
+            if split.seed in seconds and not apart:
+                taken = (*members["supervisor"], *members["transfer"])
+                draw_second(pool, taken, seconds[split.seed].size, experiment.split.split_seed, split.seed)
     return Preflight(len(pool.test), dict(pool.dropped), notes, _bare(experiment, prompt))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from trimtab.diagnostics.deception import MARKED
@@ -64,7 +64,7 @@ def marked(row: Row) -> list[Mapping[str, Any]]:
     return [entry for entry in row["diagnostics"]["deception"]["curve"] if entry["threshold"] in MARKED]
 
 
-def _line(row: Row, entry: Mapping[str, Any]) -> Sequence[str | Value]:
+def _line(row: Row, entry: Mapping[str, Any]) -> tuple[str | Value, ...]:
     found = row["diagnostics"]["deception"]
     flips = count(found["flips"]["total"])
     return (marked_name(row), f"{entry['threshold']:g}", flips, value(found["tax"]), *(value(entry[n]) for n in _CELLS))

@@ -114,15 +114,11 @@ class LabelExplicit(Stage):
         from trimtab.stages.tables import read_labels, read_predictions, rows_of, write_labels
         from trimtab.types import Labels
 
-        before, right, truth = read_labels(inputs["labels"]), None, "none"
-        if "gold" in inputs:
-            gold = read_labels(inputs["gold"])
-            right, truth = gold.probabilities[rows_of(gold.ids, before.ids)].argmax(1), gold.truth
-        if right is None:
-            right = before.probabilities.argmax(1)
-        found = read_predictions(inputs["predictions"])
+        before, found = read_labels(inputs["labels"]), read_predictions(inputs["predictions"])
+        gate = read_labels(inputs["gold"]) if "gold" in inputs else before
+        right = gate.probabilities[rows_of(gate.ids, before.ids)].argmax(1)
         answers = found.probabilities[rows_of(found.ids, before.ids)].argmax(1)
         labels, weights = paid_for_errors(before.probabilities, before.weights, right, answers, self.alpha)
-        after = Labels(before.ids, labels, weights, most_truth([before.truth, truth]))
+        after = Labels(before.ids, labels, weights, most_truth([before.truth, gate.truth]))
         write_labels(out, after)
         return {"items": len(after.ids), "paid": int((answers != right).sum()), "truth": after.truth}
