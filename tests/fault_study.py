@@ -234,7 +234,6 @@ def import_for_any() -> None:
     import encodings.utf_8_sig
 
     import pandas
-    import pyarrow.compute
     import pyarrow.dataset
     import pyarrow.pandas_compat
     import pyarrow.parquet

@@ -211,10 +211,9 @@ def test_the_slope_is_that_of_the_loss() -> None:
 
 def test_a_fit_has_the_same_bits_whatever_its_companions() -> None:
     seen, labels, weights = data()
-    other = labels[::-1].copy() if (seen.counts == seen.counts[::-1]).all() else labels
+    settings = Probe(tolerance=1e-5, steps=50)
     problems = [
-        Problem(np.arange(40), told, weights, objective, strength, EXACT)
-        for told in (labels, other)
+        Problem(np.arange(40), labels, weights, objective, strength, settings)
         for objective in (Naive(), ReverseKL(), Entropy())
         for strength in (0.1, 1.0)
     ]

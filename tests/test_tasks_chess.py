@@ -171,7 +171,7 @@ def test_the_same_seed_gives_the_same_positions_and_more_only_adds(found: list[F
 
 def test_boards_are_written_by_hand() -> None:
     assert board_text("6k1/5ppp/8/8/8/8/5PPP/3R2K1", "pieces") == (
-        "White: king g1, rook d1, pawns f2 g2 h2. Black: king g8, pawns f7 g7 h7. White mates in one move:"
+        "White: pawns f2 g2 h2, rook d1, king g1. Black: pawns f7 g7 h7, king g8. White mates in one move:"
     )
 
 

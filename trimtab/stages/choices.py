@@ -142,8 +142,6 @@ class LabelFlippedChoices(LabelFlipped):
         return {"seed": settings_of(self.seed), "towards": "own choices"}
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
-        import pyarrow.compute as pc
-
         from trimtab.stages.tables import read_labels, read_table, rows_of, strings, write_labels
         from trimtab.supervise.flipped_choices import flipped_choices
 
@@ -151,8 +149,9 @@ class LabelFlippedChoices(LabelFlipped):
         rows = rows_of(gold.ids, weak.ids)
         aligned = Labels(weak.ids, gold.probabilities[rows], gold.weights[rows], "oracle")
         items = read_table(inputs["data"] / "items.parquet", ["id", CHOICES])
-        counts = pc.list_value_length(items[CHOICES]).to_numpy()[rows_of(strings(items, "id"), weak.ids)]
-        write_labels(out, flipped_choices(aligned, weak, counts.astype(np.int64), self.seed))
+        counts = np.array([len(its) for its in items[CHOICES].to_pylist()])
+        own = counts[rows_of(strings(items, "id"), weak.ids)]
+        write_labels(out, flipped_choices(aligned, weak, own, self.seed))
         return {"items": len(weak.ids), "truth": self.truth}
 
 

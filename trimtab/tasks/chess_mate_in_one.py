@@ -21,8 +21,9 @@ from trimtab.types import Items
 
 GENERATOR_VERSION = 1
 """Raised whenever equal settings would give other items."""
-PIECES = ("king", "queen", "rook", "bishop", "knight", "pawn")
-LETTERS = "KQRBNP"
+PIECES = ("pawn", "knight", "bishop", "rook", "queen", "king")
+"""In the order in which a side is written: the king last, so that what is to be mated stands next to the move."""
+LETTERS = "PNBRQK"
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def board_text(placement: str, form: str) -> str:
     """Return what is asked about a board that is given as the first field of a FEN, White to move.
 
     >>> print(board_text("6k1/5ppp/8/8/8/8/5PPP/3R2K1", "pieces"))
-    White: king g1, rook d1, pawns f2 g2 h2. Black: king g8, pawns f7 g7 h7. White mates in one move:
+    White: pawns f2 g2 h2, rook d1, king g1. Black: pawns f7 g7 h7, king g8. White mates in one move:
     >>> board_text("6k1/5ppp/8/8/8/8/5PPP/3R2K1", "fen")
     '6k1/5ppp/8/8/8/8/5PPP/3R2K1 w White mates in one move:'
     """
@@ -100,7 +101,7 @@ def board_text(placement: str, form: str) -> str:
 
 
 def _side(placement: str, white: bool) -> str:
-    """Return one side's pieces in words, kings first, squares from a1 to h8."""
+    """Return one side's pieces in words, squares from a1 to h8."""
     squares = _squares(placement)
     told = []
     for piece, letter in zip(PIECES, LETTERS, strict=True):
