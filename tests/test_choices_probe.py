@@ -211,7 +211,7 @@ def test_the_slope_is_that_of_the_loss() -> None:
 
 def test_a_fit_has_the_same_bits_whatever_its_companions() -> None:
     seen, labels, weights = data()
-    settings = Probe(tolerance=1e-5, steps=50)
+    settings = Probe(tolerance=1e-5, steps=50, max_steps=200)
     problems = [
         Problem(np.arange(40), labels, weights, objective, strength, settings)
         for objective in (Naive(), ReverseKL(), Entropy())
