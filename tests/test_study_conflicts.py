@@ -133,6 +133,26 @@ def test_steps_and_chains_compose_with_both_conflicts(blind: Path) -> None:
     assert sure["kept"] < sure["weak"] == 300  # the second goal's items are not counted among the weak labels
 
 
+def test_a_tuned_student_is_paid_for_its_errors_too(tmp_path: Path) -> None:
+    """Two trainings, of which the first is naive's own."""
+    values = study(tmp_path, (0,), items=300, methods=["naive", TRUTH | {"conflict": {"explicit": {"rounds": 1}}}],
+                   controls=False, metrics=["accuracy"])  # fmt: skip
+    values["split"] = {}
+    tuned = {"kind": "tune", "rank": 2, "epochs": 1, "batch_size": 20, "micro_batch_size": 20}
+    values["strong"] = [{"model": values["strong"][0]["model"], "fit": tuned}]
+    planned = plan(parse(values, tmp_path))
+    assert [type(one).__name__ for one in planned.stages].count("TrainTune") == 3  # naive, explicit, ceiling
+    made = run(parse(values, tmp_path), store=tmp_path / "store")
+    (seed,) = made.row("explicit", "accuracy")["per_seed"]
+    assert (
+        seed["predictions"]["without_conflict"]
+        == made.row("naive", "accuracy")["per_seed"][0]["predictions"]["student"]
+    )
+    assert seed["predictions"]["student"] != seed["predictions"]["without_conflict"]
+    said = found(made, "explicit")
+    assert said["tax"]["mean"] == pytest.approx(said["flips"]["total"] / 80)
+
+
 def test_the_second_split_shares_no_item_with_the_others(blind: Path, results: Results) -> None:
     planned, store = plan(experiment(blind, [IMPLICIT])), Store.open(blind / "store")
     seconds = [one for one in planned.stages if isinstance(one, SplitSecond)]

@@ -15,6 +15,8 @@ from trimtab.assets import is_present
 from trimtab.errors import TaskError
 from trimtab.experiment import parse
 from trimtab.plan import plan
+from trimtab.preflight import preflight
+from trimtab.store import Store
 from trimtab.study import run
 from trimtab.tasks.membership import Pool
 from trimtab.tasks.movie_pairs import MoviePairs, Snippet, pairs_of
@@ -100,6 +102,8 @@ def test_pairs_without_a_second_file_are_planned_without_the_implicit_row(tmp_pa
     values = experiment(tmp_path) | {"methods": ["naive", IMPLICIT], "controls": False, "metrics": ["accuracy"]}
     planned = plan(parse(values, tmp_path))
     assert [row.method for row in planned.compare.rows] == ["naive"]
+    said = preflight(parse(values, tmp_path), planned, Store.open(tmp_path / "store")).warnings
+    assert any("implicit will not be run: it needs true labels of a second goal" in one for one in said)
     results = run(parse(values, tmp_path), store=tmp_path / "store")
     (warning,) = (one for one in results.warnings if one["code"] == "not_run")
     assert warning["text"].startswith("implicit was not run: it needs true labels of a second goal")

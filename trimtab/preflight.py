@@ -67,7 +67,7 @@ def preflight(experiment: Experiment, planned: Plan, store: Store) -> Preflight:
         folder = store.folder(data.kind, data.digest)
         facts = facts_of(folder)
         if isinstance(data, StreamedData):
-            return Preflight(facts["test"], facts["dropped"], (), _bare(experiment, facts["prompt"]))
+            return Preflight(facts["test"], facts["dropped"], (), _warnings(experiment, planned, facts["prompt"]))
         pool, prompt, notes = splits[0].stored(folder), facts["prompt"], tuple(facts["notes"])
         apart = "second" in facts
     elif isinstance(data, Data) and _is_soon_read(experiment.task):
@@ -77,7 +77,7 @@ def preflight(experiment: Experiment, planned: Plan, store: Store) -> Preflight:
         if isinstance(experiment.task, StreamedTask):
             _check_rows(experiment.task, experiment.split)
         prompt = experiment.task.prompt if isinstance(experiment.task, File | Hub | StreamedTask) else None
-        return Preflight(None, {}, (), _bare(experiment, prompt))
+        return Preflight(None, {}, (), _warnings(experiment, planned, prompt))
     seconds = {one.seed: one for one in planned.stages if isinstance(one, SplitSecond)}
     for split in splits:
         if not store.has(split.kind, split.digest):
@@ -85,7 +85,7 @@ def preflight(experiment: Experiment, planned: Plan, store: Store) -> Preflight:
             if split.seed in seconds and not apart:
                 taken = (*members["supervisor"], *members["transfer"])
                 draw_second(pool, taken, seconds[split.seed].size, experiment.split.split_seed, split.seed)
-    return Preflight(len(pool.test), dict(pool.dropped), notes, _bare(experiment, prompt))
+    return Preflight(len(pool.test), dict(pool.dropped), notes, _warnings(experiment, planned, prompt))
 
 
 def _check_rows(task: StreamedTask, split: SplitSettings) -> None:
@@ -142,6 +142,12 @@ def _config(spec: ModelSpec) -> dict[str, Any]:
         found = try_to_load_from_cache(source.place, "config.json", revision=source.revision)
         return json.loads(Path(found).read_text("utf-8")) if isinstance(found, str) else {}
     return json.loads((Path(source.place) / "config.json").read_text("utf-8"))
+
+
+def _warnings(experiment: Experiment, planned: Plan, prompt: str | None) -> tuple[str, ...]:
+    """Return what is said of models that are given nothing but the text, and of methods that will not run."""
+    not_run = (f"{name} will not be run: {reason}" for name, reason in planned.compare.not_run)
+    return (*_bare(experiment, prompt), *not_run)
 
 
 def _bare(experiment: Experiment, prompt: str | None) -> tuple[str, ...]:
