@@ -14,6 +14,7 @@ from trimtab.comparison.controls import CONTROLS
 from trimtab.errors import ExperimentError
 from trimtab.experiment import load, parse
 from trimtab.fit.probe_settings import Probe
+from trimtab.plan.sizes import check_classes, check_sizes
 from trimtab.yaml_file import override, parse_yaml, read_yaml
 
 GOOD: dict[str, Any] = {
@@ -83,7 +84,7 @@ WRONG = [
     ("methods.2.labels", "confident", "methods.2.labels: found a text (confident), wanted a list of label steps"),
     ("methods.2.objective", "nave", 'methods.2.objective: "nave" is not known. Did you mean "naive"?'),
     ("methods.2.objective", "own.py:Own", "methods.2.objective: there is no file"),
-    ("methods.2", {"name": "half", "labels": []}, "methods.2.objective: the key is missing"),
+    ("methods.2", {"name": "half"}, "methods.2: found a name alone; wanted one or more of labels, schedule"),
     ("methods.2.name", "naive", "methods.2: the name 'naive' is taken"),
     ("methods.2.name", "../up", "methods.2.name: found '../up', wanted 1 to 100 characters out of A to Z"),
     ("task.test", 0, "task: test must be at least 1 item, found 0"),
@@ -259,7 +260,8 @@ def test_overrides_are_kept_with_the_text(tmp_path: Path) -> None:
 
 
 OWN = {
-    "NotAnObjective": ("methods.0.objective", "is not an objective"),
+    "NotAnObjective": ("methods.0.objective", "is not an objective: it lacks truth, scheduled, curvature, statistics"),
+    "Flat": ("methods.0.objective", "has the curvature 0; wanted a number above 0"),
     "NotADataclass": ("methods.0.objective", "is not a dataclass; decorate it"),
     "Choosy": ("methods.0.objective", "alpha must be small"),
     "OddTypes": ("methods.0.objective", "the types of OddTypes's settings cannot be read"),
@@ -279,6 +281,10 @@ class NotAnObjective:
 
 class NotADataclass:
     pass
+
+@dataclass(frozen=True)
+class Flat(Naive):
+    curvature = 0
 
 @dataclass(frozen=True)
 class Choosy(Naive):
@@ -302,3 +308,52 @@ def test_a_users_label_step_and_task_of_the_wrong_kind(tmp_path: Path) -> None:
         parse({**GOOD, "methods": [{"name": "own", "labels": ["own.py:Empty"], "objective": "naive"}]}, tmp_path)
     with pytest.raises(ExperimentError, match=r"task.kind: 'own.py:Empty' is not a task"):
         parse({**GOOD, "task": {"kind": "own.py:Empty"}}, tmp_path)
+
+
+def test_an_objective_in_the_place_of_a_label_step(tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match=r"methods.0.labels.0: 'own.py:Own' is an objective, not a label step"):
+        text = "from dataclasses import dataclass\nfrom trimtab.objectives.naive import Naive\n"
+        (tmp_path / "own.py").write_text(f"{text}@dataclass(frozen=True)\nclass Own(Naive):\n    pass\n")
+        parse({**GOOD, "methods": [{"name": "own", "labels": ["own.py:Own"], "objective": "naive"}]}, tmp_path)
+
+
+def test_label_steps_alone_are_learnt_naively_and_name_their_method(tmp_path: Path) -> None:
+    methods = parse({**GOOD, "methods": ["naive", {"labels": ["rebalance", {"confident": {"keep": 0.5}}]}]}, tmp_path)
+    composed = methods.methods[1]
+    assert (composed.name, type(composed.objective).__name__) == ("rebalance-confident", "Naive")
+
+
+@pytest.mark.parametrize(
+    "method, message",
+    [
+        ({"labels": [{"ground_truth": {"budget": 5000}}]}, r"methods.0.labels.0.budget: found 5000"),
+        ({"labels": [{"graph_smoothing": {"neighbours": 4999}}]}, r"methods.0.labels.0.neighbours: found 4999"),
+        (
+            {"schedule": {"strong_to_strong": {"folds": 5000}}},
+            r"methods.0.schedule.folds: found 5000, and the transfer",
+        ),
+    ],
+)
+def test_more_than_there_is_is_told_by_the_plan(method: dict[str, Any], message: str, tmp_path: Path) -> None:
+    experiment = parse({**GOOD, "methods": [method]}, tmp_path)
+    with pytest.raises(ExperimentError, match=message):
+        check_sizes(experiment)
+
+
+@pytest.mark.parametrize(
+    "weak, message",
+    [
+        (
+            {"annotator": {"confusion": [[0.8, 0.2], [0.2, 0.8]]}},
+            r"weak.0.annotator.confusion: found 2 rows",
+        ),
+        ({"ccs": {"model": "minilm-l6"}}, r"weak.0: ccs tells two classes apart, and the task has 3 \(a, b, c\)"),
+    ],
+)
+def test_supervisors_for_another_number_of_classes(weak: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match=message):
+        check_classes(parse({**GOOD, "weak": [weak]}, tmp_path), ("a", "b", "c"))
+    check_classes(parse({**GOOD, "weak": [weak]}, tmp_path), ("a", "b"))
+    step = {"labels": [{"prior_correction": {"prior": [0.5, 0.5]}}]}
+    with pytest.raises(ExperimentError, match=r"methods.0.labels.0.prior: found 2 shares, and the task has 3 classes"):
+        check_classes(parse({**GOOD, "methods": [step]}, tmp_path), ("a", "b", "c"))

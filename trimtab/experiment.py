@@ -275,12 +275,13 @@ def _methods(values: Any, folder: Path) -> tuple[Method, ...]:
 
 
 def _method(values: Any, path: str, folder: Path) -> Method:
-    if isinstance(values, dict) and {"objective", "schedule", "conflict"} & set(values):
+    if isinstance(values, dict) and {"objective", "schedule", "conflict", "labels"} & set(values):
         check_keys(values, ("name", "labels", "schedule", "objective", "conflict"), path)
         objective = values.get("objective", "naive")
         schedule = _schedule(values["schedule"], f"{path}.schedule", folder) if "schedule" in values else None
         conflict = _conflict(values["conflict"], f"{path}.conflict") if "conflict" in values else None
-        called = _named(values["conflict"] if conflict else values["schedule"] if schedule else objective, path)[0]
+        own = [values[key] for key in ("conflict", "schedule", "objective") if values.get(key, "naive") != "naive"]
+        called = "-".join(_named(one, path)[0] for one in own[:1] or values.get("labels") or ["naive"])
         return Method(
             name=typed(str, values.get("name", _short(called)), f"{path}.name"),
             objective=_objective(objective, f"{path}.objective", folder),
@@ -288,8 +289,10 @@ def _method(values: Any, path: str, folder: Path) -> Method:
             schedule=schedule,
             conflict=conflict,
         )
-    if isinstance(values, dict) and ("labels" in values or "name" in values):
-        raise ExperimentError(f"{path}.objective: the key is missing; a composed method names its objective")
+    if isinstance(values, dict) and "name" in values:
+        raise ExperimentError(
+            f"{path}: found a name alone; wanted one or more of labels, schedule, objective and conflict beside it"
+        )
     name, settings = _named(values, path)
     published = METHODS.get(name)
     if published is None:
@@ -310,9 +313,21 @@ def _short(name: str) -> str:
 def _objective(value: Any, path: str, folder: Path) -> Objective:
     name, settings = _named(value, path)
     found = build(_component(name, "trimtab.objectives", OBJECTIVES, folder, path), settings, path)
-    if not isinstance(found, Objective):
-        raise ExperimentError(f"{path}: {name!r} is not an objective; it needs the members of trimtab.types.Objective")
+    _check_members(found, ("truth", "scheduled", "curvature", "statistics"), f"{path}: {name!r} is not an objective")
+    if not (isinstance(found.curvature, int | float) and 0 < found.curvature < math.inf):
+        raise ExperimentError(
+            f"{path}: {name!r} has the curvature {found.curvature!r}; wanted a number above 0, at least the largest "
+            "curvature of one example's loss in its logits"
+        )
     return found
+
+
+def _check_members(found: Any, members: Sequence[str], what: str) -> None:
+    """Raise ExperimentError that names the members which a component of the user's own lacks."""
+    missing = [name for name in members if not hasattr(found, name)]
+    missing += [] if callable(found) else ["__call__"]
+    if missing:
+        raise ExperimentError(f"{what}: it lacks {', '.join(missing)}; see docs/adding-a-method.md")
 
 
 def _schedule(value: Any, path: str, folder: Path) -> Schedule:
@@ -336,8 +351,9 @@ def _steps(values: Any, path: str, folder: Path) -> tuple[LabelStep | InformedSt
 def _step(value: Any, path: str, folder: Path) -> LabelStep | InformedStep:
     name, settings = _named(value, path)
     found = build(_component(name, "trimtab.label_steps", LABEL_STEPS, folder, path), settings, path)
-    if not isinstance(found, LabelStep):
-        raise ExperimentError(f"{path}: {name!r} is not a label step; it needs the members of trimtab.types.LabelStep")
+    if isinstance(found, Objective):
+        raise ExperimentError(f"{path}: {name!r} is an objective, not a label step; name it under `objective`")
+    _check_members(found, ("truth",), f"{path}: {name!r} is not a label step")
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from trimtab.conflicts.conflict import Conflict
 from trimtab.errors import UsageError
 from trimtab.schedules.schedule import Schedule
-from trimtab.types import InformedStep, LabelStep, Objective, Truth, is_truth, most_truth
+from trimtab.types import InformedStep, LabelStep, Objective, Truth, all_truth, is_truth
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Method:
 
     @property
     def truth(self) -> Truth:
-        """The most ground truth that any of its parts reads."""
-        return most_truth([part.truth for part in self._parts])
+        """The most ground truth that its parts read together."""
+        return all_truth([part.truth for part in self._parts])
 
     @property
     def _parts(self) -> tuple[Any, ...]:

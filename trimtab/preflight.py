@@ -17,6 +17,7 @@ from trimtab.experiment import Experiment
 from trimtab.models.kind import has_language_head
 from trimtab.models.source import locate
 from trimtab.plan import Plan
+from trimtab.plan.sizes import check_classes
 from trimtab.stages.conflict import SplitSecond
 from trimtab.stages.data import Data
 from trimtab.stages.split import Split
@@ -78,6 +79,7 @@ def preflight(experiment: Experiment, planned: Plan, store: Store) -> Preflight:
             _check_rows(experiment.task, experiment.split)
         prompt = experiment.task.prompt if isinstance(experiment.task, File | Hub | StreamedTask) else None
         return Preflight(None, {}, (), _warnings(experiment, planned, prompt))
+    check_classes(experiment, pool.classes)
     seconds = {one.seed: one for one in planned.stages if isinstance(one, SplitSecond)}
     for split in splits:
         if not store.has(split.kind, split.digest):

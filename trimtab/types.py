@@ -53,6 +53,16 @@ def most_truth(levels: list[Truth]) -> Truth:
     return max(levels, key=rank)
 
 
+def all_truth(levels: list[Truth]) -> Truth:
+    """Return the truth level of several parts that each read some: budgets add up, since each buys for itself.
+
+    >>> all_truth(["budget(100)", "supervisor", "budget(20)"]), all_truth(["budget(5)", "oracle"]), all_truth([])
+    ('budget(120)', 'oracle', 'none')
+    """
+    bought = sum(int(level[7:-1]) for level in levels if level.startswith("budget("))
+    return most_truth([*levels, *([f"budget({bought})"] if bought else ["none"])])
+
+
 SplitName = Literal["supervisor", "transfer", "test"]
 PER_ITEM = ("ids", "texts", "gold", "groups", "templates", "splits", "ratings", "held_ratings")
 PER_ITEM += ("sides", "choices", "second_gold")

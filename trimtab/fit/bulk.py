@@ -22,7 +22,7 @@ from trimtab.errors import FitError
 from trimtab.fit.bulk_block import Block, Ended, Run, slots_of
 from trimtab.fit.bulk_design import Design, make_design
 from trimtab.fit.bulk_slopes import Automatic, ClosedForm, mixing_of
-from trimtab.fit.losses import losses_of_examples
+from trimtab.fit.losses import LOST, losses_of_examples
 from trimtab.fit.probe_settings import Probe
 from trimtab.types import Array, Context, Objective
 
@@ -145,7 +145,7 @@ def _solution(design: Design, run: Run, ended: Ended | Exception) -> Solution | 
         return error
     if not np.isfinite(loss):
         name = type(run.objective).__name__
-        return FitError(f"{name}: the loss became {loss} at strength {run.strength}; use a larger strength")
+        return FitError(f"{name}: the loss became {loss} at strength {run.strength}. {LOST}")
     weight = np.stack([design.slopes(one) for one in ended.parameters], 1)
     # a column of its own: what is saved later is the memory behind an array, whatever its strides say
     bias = ended.parameters[:, design.directions].contiguous().numpy()

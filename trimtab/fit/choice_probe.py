@@ -31,7 +31,7 @@ from trimtab.fit.bulk_block import Block, Ended, Run
 from trimtab.fit.choice_design import ChoiceDesign, make_choice_design
 from trimtab.fit.choice_features import ChoiceFeatures
 from trimtab.fit.choice_slopes import ChoiceSlopes, tabled
-from trimtab.fit.losses import losses_of_examples
+from trimtab.fit.losses import LOST, losses_of_examples
 from trimtab.fit.probe import one_thread
 from trimtab.types import Array, Context
 
@@ -152,7 +152,7 @@ def _fitted(made: ChoiceDesign, run: Run, ended: Ended | Exception) -> FittedCho
         return error
     if not np.isfinite(loss):
         name = type(run.objective).__name__
-        return FitError(f"{name}: the loss became {loss} at strength {run.strength}; use a larger strength")
+        return FitError(f"{name}: the loss became {loss} at strength {run.strength}. {LOST}")
     weight = np.ascontiguousarray(made.design.slopes(column))
     return FittedChoices(ChoiceHead(weight, made.design.scale), loss, ended.steps, ended.converged)
 

@@ -7,6 +7,12 @@ from jaxtyping import Float
 from trimtab.errors import FitError
 from trimtab.types import Context, Objective, Tensor
 
+LOST = (
+    "An objective has to be finite for all finite logits, and its curvature at least its largest one; where both hold, "
+    "use a larger strength"
+)
+"""What to do about a fit that ran away."""
+
 
 def losses_of_examples(
     objective: Objective,

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from trimtab.errors import FitError
 from trimtab.fit.bulk_design import carrying
-from trimtab.fit.losses import losses_of_examples
+from trimtab.fit.losses import LOST, losses_of_examples
 from trimtab.fit.probe import Fitted, Head, one_thread
 from trimtab.fit.probe_settings import Probe
 from trimtab.objectives.naive import Naive
@@ -63,14 +63,14 @@ def fit_streamed(
             gradient = passes.gradient(steps.ahead, step / max(1, limit - 1))
             if not bool(torch.isfinite(gradient).all()):
                 name = type(objective).__name__
-                raise FitError(f"{name}: a slope is not finite at strength {strength}; use a larger strength")
+                raise FitError(f"{name}: a slope is not finite at strength {strength}. {LOST}")
             if steps.take(gradient, settings.tolerance):
                 break
             progress(step + 1, limit)
         loss = passes.loss(steps.ended)
     if not np.isfinite(loss):
         name = type(objective).__name__
-        raise FitError(f"{name}: the loss became {loss} at strength {strength}; use a larger strength")
+        raise FitError(f"{name}: the loss became {loss} at strength {strength}. {LOST}")
     weight = (moments.basis @ steps.ended[:, :-1].T).numpy()
     head = Head(weight, steps.ended[:, -1].contiguous().numpy(), moments.mean.numpy(), moments.scale.numpy())
     return Fitted(head, loss, steps.taken, steps.converged or objective.scheduled)

@@ -23,6 +23,7 @@ from trimtab.plan.pair import Pair, Registers
 from trimtab.plan.paired import check_pairs
 from trimtab.plan.register import Register
 from trimtab.plan.seed import Seed
+from trimtab.plan.sizes import check_sizes
 from trimtab.stages.compare import Compare, Row
 from trimtab.stages.stage import Stage, order
 from trimtab.supervisors.annotator import Annotator
@@ -54,6 +55,7 @@ def plan(experiment: Experiment) -> Plan:
     """
     _check_models(experiment)
     check_feature_tables(experiment)
+    check_sizes(experiment)
     kinds = _kinds(experiment)
     check_imitation(experiment, kinds)
     sizes = curve_sizes(experiment, kinds)
@@ -101,11 +103,13 @@ def _described(supervisor: Supervisor) -> tuple[str, str]:
     """Return what a supervisor or student is called, and how it comes to its answers."""
     if isinstance(supervisor, Learner):
         return _short_name(supervisor.spec), supervisor.fit.kind
-    models = [_short_name(one.spec) for one in learners_of(supervisor)]
-    models += [_short_name(supervisor.model)] if isinstance(supervisor, Asked) else []
-    if isinstance(supervisor, HumanRatings | Annotator):
-        return "people" if isinstance(supervisor, HumanRatings) else "made-up annotator", supervisor.name
-    return " + ".join(dict.fromkeys(models)), supervisor.name
+    if isinstance(supervisor, HumanRatings):
+        return f"people, {supervisor.crowd} rating{'s' if supervisor.crowd > 1 else ''} an item", supervisor.name
+    if isinstance(supervisor, Annotator):
+        return "made-up annotator", supervisor.name
+    specs = [supervisor.model] if isinstance(supervisor, Asked) else [one.spec for one in learners_of(supervisor)]
+    models = (_short_name(one) + ("" if one.layer is None else f", layer {one.layer}") for one in specs)
+    return f"{supervisor.name.replace('_', ' ')} of {' + '.join(models)}", supervisor.name
 
 
 def _short_name(spec: ModelSpec) -> str:

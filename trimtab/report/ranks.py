@@ -7,6 +7,7 @@ Demsar 2006, section 3.2.2 (mean ranks over data sets)  https://jmlr.org/papers/
 
 from __future__ import annotations
 
+import json
 import math
 import textwrap
 from collections.abc import Sequence
@@ -41,6 +42,8 @@ def mean_ranks(runs: Sequence[Results]) -> dict[str, Any]:
 
     Only methods that every pair of every run has are ranked. Raises UsageError where there are fewer than two.
     """
+    if len({json.dumps(dict(run), sort_keys=True, default=str) for run in runs}) < len(runs):
+        raise UsageError("one of the runs is named twice: it would count as two data sets; name each run once")
     metric = str((runs[0].get("rows") or [{}])[0].get("metric"))
     tables: list[dict[str, Any]] = []
     for place, run in enumerate(runs):
@@ -120,5 +123,6 @@ def _mean(values: list[float]) -> float:
 
 def _remark(runs: int) -> str:
     if runs < ENOUGH:
-        return f"Descriptive only: {runs} run{'s' if runs > 1 else ''} are too few for an interval over data sets."
+        few = f"{runs} runs are" if runs > 1 else "one run is"
+        return f"Descriptive only: {few} too few for an interval over data sets."
     return f"Intervals (95 %, t) are over {runs} runs, each with the mean of its pairs."

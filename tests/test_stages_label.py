@@ -1,0 +1,60 @@
+"""What a label step is held to: items, shape, probabilities, weights, more than one class; and budgets that add up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from trimtab.errors import FitError
+from trimtab.methods import Method
+from trimtab.objectives.naive import Naive
+from trimtab.stages.label import checked_step, stepped
+from trimtab.supervise.ground_truth import GroundTruth
+from trimtab.types import Labels
+
+BEFORE = Labels(("a", "b", "c"), np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]]), np.ones(3))
+
+
+class Step:
+    """A step that returns what it is told to."""
+
+    truth: ClassVar[str] = "none"
+
+    def __init__(self, after: Any) -> None:
+        self.after = after
+
+    def __call__(self, labels: Labels) -> Any:
+        return self.after
+
+
+@pytest.mark.parametrize(
+    "after, message",
+    [
+        (None, "Step returned NoneType; wanted trimtab.types.Labels"),
+        (replace(BEFORE, ids=("a", "b", "d")), "returned other ids"),
+        (replace(BEFORE, probabilities=np.full((3, 4), 0.25)), r"shape \(3, 4\); wanted \(3, 2\)"),
+        (replace(BEFORE, probabilities=np.full((3, 2), 0.4)), "are not probabilities"),
+        (replace(BEFORE, weights=np.zeros(3)), "finite weights of at least 0 with one above 0"),
+        (replace(BEFORE, weights=np.array([0.0, 1.0, 1.0])), "leaves 2 of 3 items, all of class 1"),
+    ],
+)
+def test_what_a_step_may_not_return(after: Any, message: str) -> None:
+    with pytest.raises(FitError, match=message):
+        stepped(Step(after), BEFORE)
+
+
+def test_labels_of_one_class_may_stay_so() -> None:
+    alike = replace(BEFORE, probabilities=np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]]))
+    assert stepped(Step(alike), alike).ids == BEFORE.ids
+
+
+def test_budgets_of_several_steps_add_up() -> None:
+    """Two steps may buy other items, so that the truth of as many as both may buy has been read."""
+    first, second = GroundTruth(budget=100), GroundTruth(budget=20, choose="least_certain")
+    once = checked_step(first, BEFORE, BEFORE)
+    assert once.truth == "budget(100)"
+    assert checked_step(second, once, once).truth == checked_step(second, once, BEFORE).truth == "budget(120)"
+    assert Method("both", Naive(), (first, second)).truth == "budget(120)"
