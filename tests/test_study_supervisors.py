@@ -267,8 +267,8 @@ def test_people_where_no_ratings_are_held_back(tmp_path: Path) -> None:
 
 def test_a_matrix_of_the_wrong_size(tmp_path: Path) -> None:
     third = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]
-    message = r"annotator: confusion has 3 rows, the task 2 classes \(bad, good\)"
-    with pytest.raises(StageError, match=message):
+    message = r"weak\.0\.annotator\.confusion: found 3 rows, and the task has 2 classes \(bad, good\)"
+    with pytest.raises(ExperimentError, match=message):
         run(parse(tiny(tmp_path, [{"annotator": {"confusion": third}}]), tmp_path), store=tmp_path / "store")
 
 
