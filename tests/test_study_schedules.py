@@ -14,6 +14,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
+from tiny_models import save, tiny_bert
 from tiny_study import study
 
 from trimtab.errors import ExperimentError, StageError
@@ -382,3 +383,15 @@ def test_more_examples_than_the_context_holds(done: Done) -> None:
 
 def test_what_schedules_read_of_the_truth() -> None:
     assert {Chain.truth, StrongToStrong.truth, WeakFewShot.truth} == {"none"}
+
+
+@pytest.mark.parametrize("schedule", ["generative", "weak_few_shot"])
+def test_a_student_that_cannot_continue_a_text_is_told_before_anything_runs(schedule: str, tmp_path: Path) -> None:
+    values = study(tmp_path, (0,), methods=["naive", {"name": "own", "schedule": schedule}])
+    encoder = save(tiny_bert(), tmp_path / "encoder", encoder=True)
+    values["strong"] = [values["strong"][0] | {"model": str(encoder)}]
+    message = (
+        rf"methods\.1\.schedule: {schedule} needs a model that continues texts, and strong\.0, .*encoder, comes without"
+    )
+    with pytest.raises(ExperimentError, match=message):
+        plan(parse(values, tmp_path))

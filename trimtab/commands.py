@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from trimtab.results import Results
+
+NAMED = 3
+"""Rows that a warning names before it only counts them."""
 
 app = typer.Typer(
     name="trimtab",
@@ -115,11 +121,20 @@ def _run(experiment: Any, store: str | None, executor: Any, runs: Path, as_json:
     finally:
         listener.stop()
     _print_json(results.data) if as_json else print(results.table())
-    spoken = [(one["row"], one["text"]) for one in results.warnings if one["code"] != "data"]
-    for row, text in dict.fromkeys(spoken):
-        print(f"warning: {f'{row}: ' if row else ''}{text}", file=sys.stderr)
+    _print_warnings(results)
     print(f"report: {runs / experiment.name / 'report.html'}", file=sys.stderr)
     return results
+
+
+def _print_warnings(results: Results) -> None:
+    """Print each warning once on stderr, with the first rows that it is said of."""
+    spoken: dict[str, dict[str, None]] = {}
+    for one in results.warnings:
+        if one["code"] != "data":
+            spoken.setdefault(one["text"], {}).update({one["row"]: None} if one["row"] else {})
+    for text, rows in spoken.items():
+        names = [*list(rows)[:NAMED], *([f"{len(rows) - NAMED} more"] if len(rows) > NAMED else [])]
+        print(f"warning: {', '.join(names)}{': ' if names else ''}{text}", file=sys.stderr)
 
 
 def _tell_of_replacing(folder: Path, text: str) -> None:

@@ -8,6 +8,7 @@ schedules.py    what happens to labels and model before the student is trained
 by_level.py     what a split by level asks for
 conflicts.py    what a student is made to want beside its labels
 curves.py       the student on some of the labels
+heads.py        which schedules need a model that continues texts
 imitation.py    the student that is told its supervisor's answers
 sizes.py        what is asked of more items or other classes than there are
 pair.py         the rows of one supervisor and one student

@@ -17,6 +17,7 @@ from trimtab.plan.choosing import check_choices
 from trimtab.plan.conflicts import runnable
 from trimtab.plan.curves import curve_sizes, learning_curve
 from trimtab.plan.feature_tables import check_feature_tables
+from trimtab.plan.heads import check_language_heads
 from trimtab.plan.imitation import check_imitation
 from trimtab.plan.kinds import BY_LEVEL, CHOICES, IN_MEMORY, PAIRED, STREAMED, Kinds
 from trimtab.plan.pair import Pair, Registers
@@ -56,6 +57,7 @@ def plan(experiment: Experiment) -> Plan:
     _check_models(experiment)
     check_feature_tables(experiment)
     check_sizes(experiment)
+    check_language_heads(experiment)
     kinds = _kinds(experiment)
     check_imitation(experiment, kinds)
     sizes = curve_sizes(experiment, kinds)

@@ -1,0 +1,23 @@
+"""Schedules that read or continue a text, and the models that can."""
+
+from __future__ import annotations
+
+from trimtab.errors import ExperimentError
+from trimtab.experiment import Experiment
+from trimtab.models.kind import has_language_head
+from trimtab.schedules.generative import Generative
+from trimtab.schedules.weak_few_shot import WeakFewShot
+
+
+def check_language_heads(experiment: Experiment) -> None:
+    """Raise ExperimentError where a schedule needs a model that can continue a text, and a student cannot."""
+    for place, method in enumerate(experiment.methods):
+        if not isinstance(method.schedule, Generative | WeakFewShot):
+            continue
+        for number, one in enumerate(experiment.strong):
+            if not has_language_head(one.spec):
+                raise ExperimentError(
+                    f"methods.{place}.schedule: {method.schedule.name} needs a model that continues texts, and "
+                    f"strong.{number}, {one.spec.model}, comes without a language head; take a causal model, or "
+                    "another schedule"
+                )
