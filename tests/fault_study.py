@@ -116,6 +116,7 @@ def every_supervisor(folder: Path, fit: dict[str, Any]) -> list[dict[str, Any]]:
         {"bagging": {"model": weak, "rounds": 2}},
         {"adaboost": {"model": weak, "rounds": 2}},
         {"human_ratings": {"crowd": 1}},
+        {"trained_on_ratings": {"model": weak, "crowd": 1}},
         {"annotator": {}},
         {"prompted": {"model": asked, "shots": 2}},
         {"ccs": {"model": asked, "starts": 2}},
@@ -211,8 +212,14 @@ def small_parts() -> None:
 
 
 def named(stages: tuple[Stage, ...]) -> dict[str, Stage]:
-    """Return the last stage of each kind by the name of its class: data, split, embed, select, train (twice), ..."""
-    return {type(stage).__name__: stage for stage in stages}
+    """Return the last stage of each kind by the name of its class: data, split, embed, select, train (twice), ...
+
+    One that reads texts with hints, which are fewer, only where there is no other of its kind.
+    """
+    plain_last = sorted(
+        stages, key=lambda one: "TextHinted" not in {type(read).__name__ for read in one.inputs.values()}
+    )
+    return {type(stage).__name__: stage for stage in plain_last}
 
 
 def classes_of_stages(base: type[Stage] = Stage) -> Iterator[str]:

@@ -78,7 +78,7 @@ def taught(seed: Seed, supervisor: Supervisor, student: Learner, method: Method)
     for link in links:
         told = given = seed.cross_fitted(link, method.objective, told, given, "transfer", folds)
 
-    def learn(labels: Stage, parts: tuple[str, ...] = ("test",)) -> Fitted:
+    def learn(labels: Stage, parts: tuple[str, ...] = ()) -> Fitted:
         return _learnt(seed, student, method.objective, labels, given, schedule, parts)
 
     conflict = in_conflict(seed, method.conflict, told, learn)
@@ -99,7 +99,7 @@ def _learnt(
     told: Stage,
     given: Stage,
     schedule: Schedule | None,
-    parts: tuple[str, ...] = ("test",),
+    parts: tuple[str, ...] = (),
 ) -> Fitted:
     """The student's fit, with what a schedule changes about it."""
     if isinstance(schedule, EarlyStopping):
