@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from trimtab.report.figure_style import COLOURS, MARKERS, figure_style, saved
 
-CROWDS = {"w0": "1", "w1": "2", "w2": "5", "w3": "10", "w4": "MiniLM,\ntaught by 1", "w5": "MiniLM,\ntaught truth"}
+CROWDS = {"w0": "1", "w1": "2", "w2": "5", "w3": "10", "w4": "MiniLM,\ntaught\nby 1", "w5": "MiniLM,\ntaught\ntruth"}
 SLICES = {"all test items": None, "mean rating within 1 of 0": "abs_mean_rating at most 1"}
 ROLES = (
     ("weak_score", "weak", "supervisor"),
