@@ -263,18 +263,11 @@ def test_too_few_steps_are_reported():
     assert fitted.steps == 3
 
 
-def test_one_class_is_refused():
-    x, _, w = example(3)
-    with pytest.raises(FitError, match="all 150 labels are of class 2; a head needs at least two classes"):
-        fit(x, np.tile([0.0, 0.0, 1.0], (150, 1)), w)
-
-
-def test_one_class_among_the_kept_items_is_refused():
+def test_one_class_among_the_kept_items_is_always_answered():
     x, _, w = example(2)
     labels = np.eye(2)[np.arange(150) % 2]
     w[1::2] = 0
-    with pytest.raises(FitError, match="all 75 labels are of class 0"):
-        fit(x, labels, w)
+    assert fit(x, labels, w).head.probabilities(x) == pytest.approx(np.tile([1.0, 0.0], (150, 1)), abs=1e-12)
 
 
 def test_nothing_to_fit_is_refused():

@@ -72,12 +72,15 @@ def test_too_few_groups_are_refused():
         fold_of_items(["a", "a", "b"], 3, 0)
 
 
-def test_a_fold_without_a_second_class_is_refused():
-    """The only item of class 1 is held out once: then the rest has one class."""
+def test_a_fold_without_a_second_class_holds_for_all_penalties_alike():
+    """The only item of class 1 is held out once: the rest has one class, and the head says so whatever the penalty."""
     x, _, w, groups = example(9)
     labels = np.eye(2)[[1] + [0] * 8]
-    with pytest.raises(FitError, match="a head needs at least two classes"):
-        chosen(x, labels, w, groups)
+    found = chosen(x, labels, w, groups)
+    assert min(found.held_out_nats.values()) > 30 / 9 - 1  # log-odds 30 of one item in nine, and what the others cost
+    everyone = chosen(x, np.eye(2)[[0] * 9], w, groups)
+    assert set(np.round(list(everyone.held_out_nats.values()), 9)) == {0.0}
+    assert everyone.strength == max(everyone.held_out_nats)
 
 
 def test_informative_labels_ask_for_little_penalty_and_noise_for_much():

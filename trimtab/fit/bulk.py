@@ -26,6 +26,9 @@ from trimtab.fit.losses import LOST, losses_of_examples
 from trimtab.fit.probe_settings import Probe
 from trimtab.types import Array, Context, Objective
 
+CERTAIN = 30.0
+"""Log-odds of a class that was never seen, against the only one that was; its probability is 1e-13."""
+
 
 @dataclass(frozen=True)
 class Lesson:
@@ -65,16 +68,20 @@ class Solution:
 def solve_all(activations: Float[Array, "rows hidden"], problems: Sequence[Problem]) -> list[Solution | Exception]:
     """Return each fit, or what stopped this one.
 
-    Items of weight 0 are left out, also of the standardisation. The order of the items does not matter.
+    Items of weight 0 are left out, also of the standardisation. The order of the items does not matter. Labels of one
+    class give the head that always answers it.
     """
     found: dict[int, Solution | Exception] = {}
     shared: dict[bytes, list[int]] = defaultdict(list)
     for position, problem in enumerate(problems):
         kept = _kept(problem)
         try:
-            check_labels(kept.labels)
+            only = only_class(kept.labels)
         except FitError as error:
             found[position] = error
+            continue
+        if only is not None:
+            found[position] = _constant(activations.shape[1], kept.labels.shape[1], only)
         else:
             shared[sha256(kept.rows.tobytes() + kept.weights.tobytes()).digest()].append(position)
     for positions in shared.values():
@@ -83,13 +90,18 @@ def solve_all(activations: Float[Array, "rows hidden"], problems: Sequence[Probl
     return [found[position] for position in range(len(problems))]
 
 
-def check_labels(labels: Float[Array, "items classes"]) -> None:
-    """Raise FitError where a fit would be meaningless: nothing to learn from, or one class only."""
+def only_class(labels: Float[Array, "items classes"]) -> int | None:
+    """Return the class of all labels, if it is one; raise FitError where there are no labels."""
     if len(labels) == 0:
         raise FitError("there is no item with a positive weight to fit a head on; keep more of the labels")
     present = np.flatnonzero((labels > 0).any(0))
-    if len(present) < 2:
-        raise FitError(f"all {len(labels)} labels are of class {int(present[0])}; a head needs at least two classes")
+    return int(present[0]) if len(present) == 1 else None
+
+
+def _constant(hidden: int, classes: int, only: int) -> Solution:
+    """Return the head that has learnt the only class there was: it is what any penalty leaves."""
+    bias = np.where(np.arange(classes) == only, 0.0, -CERTAIN)
+    return Solution(np.zeros((hidden, classes)), bias, np.zeros(hidden), np.ones(hidden), 0.0, 0, True)
 
 
 def _kept(problem: Problem) -> Problem:

@@ -91,7 +91,8 @@ def fit_probe(
 ) -> Fitted:
     """Fit one head; items of weight 0 are left out, also of the standardisation.
 
-    Raises FitError where no item is left, all labels are one class, or an activation or the loss is not finite.
+    Raises FitError where no item is left, or an activation or the loss is not finite. Labels of one class give the head
+    that always answers it.
     """
     problem = Problem(np.arange(len(activations)), labels, weights, objective, strength, settings)
     (fitted,) = fit_probes(activations, [problem])

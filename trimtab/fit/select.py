@@ -60,7 +60,7 @@ def select_strength(
 ) -> Selection:
     """Return the penalty with the lowest held-out cross-entropy in nats to the given labels.
 
-    Raises FitError where a fold's training side holds one class only.
+    Raises FitError where no item has a weight, or there are fewer groups than folds.
     """
     rows = np.arange(len(activations))
     question = Question(rows, labels, weights, objective, np.asarray(groups), settings, seed)
