@@ -194,6 +194,5 @@ def test_bad_settings_are_refused(schedule: dict[str, Any], message: str, tmp_pa
 
 def test_an_encoder_cannot_read_texts(tmp_path: Path) -> None:
     values = study(tmp_path, (0,), methods=[{"schedule": "generative"}], controls=False)
-    planned = plan(parse(values | {"strong": values["weak"]}, tmp_path))
-    with pytest.raises(Exception, match="generative needs a causal model"):
-        run_stages(planned.stages, Store.open(tmp_path / "store"), 1, Quiet())
+    with pytest.raises(ExperimentError, match="generative needs a model that continues texts"):
+        plan(parse(values | {"strong": values["weak"]}, tmp_path))
