@@ -53,7 +53,8 @@ def test_labels_of_one_class_may_stay_so() -> None:
 
 def test_budgets_of_several_steps_add_up() -> None:
     """Two steps may buy other items, so that the truth of as many as both may buy has been read."""
-    first, second = GroundTruth(budget=100), GroundTruth(budget=20, choose="least_certain")
+    first: Any = GroundTruth(budget=100)
+    second: Any = GroundTruth(budget=20, choose="least_certain")
     once = checked_step(first, BEFORE, BEFORE)
     assert once.truth == "budget(100)"
     assert checked_step(second, once, once).truth == checked_step(second, once, BEFORE).truth == "budget(120)"
