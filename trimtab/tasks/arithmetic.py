@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from trimtab.digest import digest_of, settings_of
-from trimtab.tasks.steps import GENERATOR_VERSION, MISTAKES, Sum, check_settings, claims
+from trimtab.tasks.steps import GENERATOR_VERSION, MISTAKES, Sum, check_settings, claims, items_of_claims
 from trimtab.tasks.values import check_prompt
 from trimtab.types import Items
 
@@ -49,16 +47,8 @@ class Arithmetic:
         Raises TaskError where a level has too few different sums.
         """
         made = claims(self.items, self.levels, self.largest, self.mistakes, self.relation, self.data_seed)
-        return Items(
-            ids=tuple(f"arithmetic-{index:06d}" for index in range(len(made))),
-            texts=tuple(f"{written(one.sum)} {self.relation} {one.number}" for one in made),
-            gold=np.array([one.right for one in made], np.int64),
-            classes=("wrong", "right"),
-            groups=tuple(one.sum.key for one in made),
-            prompt=self.prompt,
-            slices={"level": np.array([len(one.sum.steps) for one in made], float)},
-            notes=("The statements are generated: this is simulated data.",),
-        )
+        texts = [f"{written(one.sum)} {self.relation} {one.number}" for one in made]
+        return items_of_claims(made, texts, "arithmetic", self.prompt)
 
     def fingerprint(self) -> str:
         """Return a digest of the settings and of the version of the generator."""

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trimtab.errors import TaskError
+from trimtab.types import Items
 
 GENERATOR_VERSION = 1
 """Raised whenever equal settings would give other items."""
@@ -114,6 +115,20 @@ def claims(
             for (told, one, other), right in zip(pairs, coins, strict=True)
         ]
     return found
+
+
+def items_of_claims(made: Sequence[Claim], texts: Sequence[str], name: str, prompt: str) -> Items:
+    """Return claims as items of two classes with their level as a number; `name` begins each id."""
+    return Items(
+        ids=tuple(f"{name}-{index:06d}" for index in range(len(made))),
+        texts=tuple(texts),
+        gold=np.array([one.right for one in made], np.int64),
+        classes=("wrong", "right"),
+        groups=tuple(one.sum.key for one in made),
+        prompt=prompt,
+        slices={"level": np.array([len(one.sum.steps) for one in made], float)},
+        notes=("The items are generated: this is simulated data.",),
+    )
 
 
 def check_settings(items: int, levels: Sequence[int], largest: int, mistakes: Sequence[str], relation: str) -> None:

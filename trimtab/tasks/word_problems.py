@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from trimtab.digest import digest_of, settings_of
-from trimtab.tasks.steps import GENERATOR_VERSION, LEAST, MISTAKES, Claim, check_settings, claims
+from trimtab.tasks.steps import GENERATOR_VERSION, LEAST, MISTAKES, Claim, check_settings, claims, items_of_claims
 from trimtab.tasks.values import check_prompt
 from trimtab.types import Items
 
@@ -62,16 +62,8 @@ class WordProblems:
         made = claims(self.items, self.levels, self.largest, self.mistakes, self.relation, self.data_seed)
         words = np.random.Generator(np.random.PCG64([self.data_seed, 0, 2]))
         draws = words.random((len(made), _DRAWS + max(self.levels))).tolist()
-        return Items(
-            ids=tuple(f"word-problem-{index:06d}" for index in range(len(made))),
-            texts=tuple(self._story(one, row[:_DRAWS], row[_DRAWS:]) for one, row in zip(made, draws, strict=True)),
-            gold=np.array([one.right for one in made], np.int64),
-            classes=("wrong", "right"),
-            groups=tuple(one.sum.key for one in made),
-            prompt=self.prompt,
-            slices={"level": np.array([len(one.sum.steps) for one in made], float)},
-            notes=("The problems are generated: this is simulated data.",),
-        )
+        texts = [self._story(one, row[:_DRAWS], row[_DRAWS:]) for one, row in zip(made, draws, strict=True)]
+        return items_of_claims(made, texts, "word-problem", self.prompt)
 
     def fingerprint(self) -> str:
         """Return a digest of the settings and of the version of the generator."""
