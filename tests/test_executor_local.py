@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from toy_stages import Killed, KillsPeers, Listening, Raising, Slow, Sum, workers_of
+from toy_stages import Elastic, Killed, KillsPeers, Listening, Raising, Slow, Sum, Threaded, workers_of
 
 from trimtab.errors import StageError, StoreError, TaskError
 from trimtab.executors.local import run_stages
@@ -130,6 +130,28 @@ def test_workers_share_the_cores_and_the_users_own_setting_stands(monkeypatch: p
     with thread_variables(3):
         assert [os.environ[name] for name in names] == ["1", "3", "3"]
     assert [os.environ.get(name) for name in names] == ["1", None, None]
+
+
+def test_an_elastic_stage_takes_the_cores_of_idle_workers_and_gives_them_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cores = os.cpu_count() or 1
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    own = max(1, cores // 2)
+    stretched = Elastic(1, until=cores)
+    # one worker begins with its share beside a slow stage; the same worker has its share again in what follows
+    after = Threaded(2, (stretched, Slow(3, seconds=1.0)))
+    run_stages(order((after,)), store, 2, Listening())
+    assert store.manifest("sum", stretched.digest)["facts"]["seen"] == sorted({own, cores})
+    assert store.manifest("sum", after.digest)["facts"]["seen"] == [own]
+
+
+def test_a_number_of_threads_that_the_user_has_set_stands(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    stage = Elastic(1, (Slow(2, seconds=0.1), Slow(3, seconds=0.1)))
+    run_stages(order((stage,)), store, 2, Listening())
+    assert store.manifest("sum", stage.digest)["facts"]["seen"] == [1]
 
 
 def test_one_computes_and_the_other_waits_and_uses_it(store: Store) -> None:

@@ -81,6 +81,31 @@ class Slow(Sum):
         time.sleep(self.seconds)
 
 
+@dataclass(frozen=True)
+class Threaded(Sum):
+    """Notes the numbers of threads it has had; ends when it may take `until` threads, or after ten seconds."""
+
+    until: int = 1
+
+    def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
+        import torch
+
+        seen, began = [torch.get_num_threads()], time.monotonic()
+        while seen[-1] < self.until and time.monotonic() < began + 10:
+            progress(1, 2)
+            seen.append(torch.get_num_threads())
+            time.sleep(0.02)
+        (out / "sum.txt").write_text(str(seen[-1]))
+        return {"seen": sorted(set(seen))}
+
+
+@dataclass(frozen=True)
+class Elastic(Threaded):
+    """The same, elastic."""
+
+    elastic: ClassVar[bool] = True
+
+
 def workers_of(parent: int) -> list[int]:
     """Return the living worker processes that a process has spawned."""
     found = []

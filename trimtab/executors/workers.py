@@ -1,4 +1,8 @@
-"""A crew of worker processes on this machine: each keeps its model and its share of the cores."""
+"""A crew of worker processes on this machine: each keeps its model and its share of the cores.
+
+A worker whose stage is elastic also takes the cores of those that have nothing to do: else a study that ends with one long
+stage would be slower with several workers than with one.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +16,24 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from trimtab.components import module_from_file, user_files
 from trimtab.executors.attempt import attempt
-from trimtab.executors.crew import Died, Event, Finished, Job
+from trimtab.executors.crew import Advanced, Died, Event, Finished, Job
 from trimtab.executors.memory import available_bytes, die_with_parent, resident_bytes
 from trimtab.executors.needs import Needs
 from trimtab.store import Store
+
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass
 class _Worker:
     process: BaseProcess
     pipe: Connection
+    threads: Any
+    """How many threads an elastic stage may take now: a number in shared memory; 0 leaves them as they are."""
     left: set[str]
     """Digests of the job's stages that are not finished."""
     needs: Needs | None = None
@@ -60,6 +69,7 @@ class Workers:
             self._crew[place] = worker = self._hire()
         worker.left, worker.needs = {stage.digest for stage in job}, needs
         worker.model = needs.model or worker.model
+        self._share_cores()
         # if it dies just now, the broken pipe is met again where it is listened to
         with suppress(BrokenPipeError):
             worker.pipe.send(job)
@@ -76,6 +86,7 @@ class Workers:
                 continue
             if isinstance(event, Finished):
                 worker.left.discard(event.report.digest)
+                self._share_cores()
             hear(event)
 
     def close(self) -> None:
@@ -84,6 +95,13 @@ class Workers:
             worker.process.terminate()
         for worker in self._crew:
             worker.process.join()
+
+    def _share_cores(self) -> None:
+        """Tell every busy worker how many cores fall to it; a number of threads that the user has set stands."""
+        busy = [worker for worker in self._crew if worker.left]
+        if not any(name in os.environ for name in _THREADS):
+            for worker in busy:
+                worker.threads.value = max(1, (os.cpu_count() or 1) // len(busy))
 
     def _choose(self, needs: Needs) -> _Worker:
         free = [worker for worker in self._crew if not worker.left]
@@ -106,8 +124,9 @@ class Workers:
         """Start a worker process with its share of the cores."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
+        threads = context.Value("i", 0)
         process = context.Process(
-            target=_work, args=(theirs, self._store.place, user_files(), os.getpid()), daemon=True
+            target=_work, args=(theirs, self._store.place, user_files(), os.getpid(), threads), daemon=True
         )
         # started by itself it would let Ctrl-C through to the worker that comes after it
         resource_tracker.ensure_running()
@@ -119,7 +138,7 @@ class Workers:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
-        return _Worker(process, ours, set())
+        return _Worker(process, ours, threads, set())
 
 
 def _resident(worker: _Worker) -> int:
@@ -137,7 +156,7 @@ def thread_variables(threads: int) -> Iterator[None]:
 
     What the user has set already stands.
     """
-    names = [name for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS") if name not in os.environ]
+    names = [name for name in _THREADS if name not in os.environ]
     os.environ.update(dict.fromkeys(names, str(threads)))
     try:
         yield
@@ -146,7 +165,7 @@ def thread_variables(threads: int) -> Iterator[None]:
             del os.environ[name]
 
 
-def _work(pipe: Connection, place: str, files: Sequence[Path], parent: int) -> None:
+def _work(pipe: Connection, place: str, files: Sequence[Path], parent: int, threads: Any) -> None:
     """A worker's life: perform jobs from the pipe until it closes; a loaded model stays between them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when work ends
     die_with_parent(parent)
@@ -158,4 +177,30 @@ def _work(pipe: Connection, place: str, files: Sequence[Path], parent: int) -> N
             job = pipe.recv()
         except EOFError:
             return
-        attempt(job, store, pipe.send)
+        with elastic_threads(job, threads, pipe.send) as tell:
+            attempt(job, store, tell)
+
+
+@contextmanager
+def elastic_threads(job: Job, threads: Any, tell: Callable[[Event], None]) -> Iterator[Callable[[Event], None]]:
+    """Give a `tell` that, with each progress of an elastic stage, lets torch take `threads.value` threads.
+
+    Afterwards it has as many as before: other stages have the same bits however busy the other workers are.
+    """
+    if not all(stage.elastic for stage in job):
+        yield tell
+        return
+    import torch
+
+    before = torch.get_num_threads()
+
+    def stretched(event: Event) -> None:
+        wanted = threads.value
+        if isinstance(event, Advanced) and wanted and wanted != torch.get_num_threads():
+            torch.set_num_threads(wanted)
+        tell(event)
+
+    try:
+        yield stretched
+    finally:
+        torch.set_num_threads(before)

@@ -54,6 +54,7 @@ class Embed(Stage):
     """Where the model was tuned before; none takes the spec's own weights."""
 
     kind: ClassVar[str] = "embed"
+    elastic: ClassVar[bool] = True
     version: ClassVar[int] = 2
 
     @cached_property

@@ -45,6 +45,7 @@ class Prefix(Stage):
     """Most gigabytes; none is 20, or half of the free disk where that is less."""
 
     kind: ClassVar[str] = "prefix"
+    elastic: ClassVar[bool] = True
 
     @cached_property
     def settings(self) -> dict[str, Any]:

@@ -27,6 +27,10 @@ class Stage(ABC):
     """Modules and packages whose source is part of the identity: those of cheap stages, made again when they change.
     Dear stages (data, embed, tune) raise `version` instead; a test holds them to it."""
 
+    elastic: ClassVar[bool] = False
+    """Whether the number of threads may change while it runs: true of those that only run a model over texts, whose
+    results can then differ by rounding alone."""
+
     @cached_property
     def inputs(self) -> dict[str, Stage]:
         """The stages that this one reads, by field name; of a tuple by name and position."""
