@@ -1,7 +1,7 @@
 """A crew of worker processes on this machine: each keeps its model and its share of the cores.
 
-A worker whose stage is elastic also takes the cores of those that have nothing to do: else a study that ends with one long
-stage would be slower with several workers than with one.
+A worker whose stage is elastic also takes the cores of those that have nothing to do: else a study that ends with one
+long stage would be slower with several workers than with one.
 """
 
 from __future__ import annotations
