@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trimtab.errors import ExperimentError
-from trimtab.experiment import Asked, Experiment
+from trimtab.experiment import Experiment, asked_by
 from trimtab.learner import Learner
 from trimtab.metrics import OF_CHOICES
 from trimtab.models.source import locate
@@ -29,7 +29,7 @@ def check_choices(experiment: Experiment) -> None:
     kind = experiment.task.kind
     for number, one in enumerate(experiment.weak):
         if not isinstance(one, Learner | MeanEnsemble | Bagging):
-            why = "asks a model about one text" if isinstance(one, Asked) else "takes the places of answers for classes"
+            why = "asks a model about one text" if asked_by(one) else "takes the places of answers for classes"
             raise ExperimentError(
                 f"weak.{number}: {one.name} {why}, and every item of a task of kind {kind} has answers of its own; "
                 "name a model, mean_ensemble or bagging"
