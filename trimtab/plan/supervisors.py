@@ -12,7 +12,7 @@ from trimtab.experiment import Supervisor
 from trimtab.learner import Learner
 from trimtab.objectives.naive import Naive
 from trimtab.plan.kinds import STREAMED
-from trimtab.plan.seed import Fitted, Seed
+from trimtab.plan.seed import Predictor, Seed
 from trimtab.stages.elicit import EmbedAnswered, PredictCoherent, PredictConsistent
 from trimtab.stages.label import LabelModel
 from trimtab.stages.predict import PredictZeroShot
@@ -52,7 +52,7 @@ class Known:
     """Whether it can speak of items that have answers of their own."""
 
 
-def supervised(seed: Seed, supervisor: Supervisor) -> Fitted:
+def supervised(seed: Seed, supervisor: Supervisor) -> Predictor:
     """What a supervisor says of transfer and test items.
 
     Raises ExperimentError where a streamed task has another supervisor than a model.
@@ -65,7 +65,7 @@ def supervised(seed: Seed, supervisor: Supervisor) -> Fitted:
             f"weak: {type(supervisor).__name__} holds its labels in memory, which a streamed task does not; take a "
             "model with a probe, or the task `file` for data that fit"
         )
-    return Fitted(KNOWN[type(supervisor)].says(seed, supervisor))
+    return Predictor(KNOWN[type(supervisor)].says(seed, supervisor))
 
 
 def weak_labels(seed: Seed, supervisor: Supervisor) -> Stage:
