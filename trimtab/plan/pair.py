@@ -48,9 +48,8 @@ class Pair:
         found = [taught(seed, self.weak, self.strong, method) for seed in self.seeds]
         chain = chain_of(method, self.strong_key)
         truth = most_truth([method.truth, self.weak.truth if not isinstance(self.weak, Learner) else "none"])
-        row = self._row(
-            method.name, truth, None, [one.student for one in found], [one.told for one in found], chain, method.schedule
-        )
+        students, told = [one.student for one in found], [one.told for one in found]
+        row = self._row(method.name, truth, None, students, told, chain, method.schedule)
         return row if method.conflict is None else self._conflicted(row, method)
 
     def _conflicted(self, row: Row, method: Method) -> ConflictedRow:
