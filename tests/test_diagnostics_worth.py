@@ -132,3 +132,9 @@ def test_the_interval_holds_the_true_worth_as_often_as_it_says() -> None:
         below = said.low is None or said.low <= 200 * 2**0.5
         held.append(below and (said.high is None or said.high >= 200 * 2**0.5))
     assert 0.91 <= np.mean(held) <= 0.995
+
+
+def test_json_holds_the_same_in_the_same_order_with_a_value_and_without() -> None:
+    said, nothing = found((0.6, 0.7, 0.8), 0.75).to_json(), found((0.6, 0.7, 0.8), 0.95).to_json()
+    assert list(said) == list(nothing) == ["value", "low", "high", "status", "reason", "level", "method"]
+    assert (said["level"], said["method"], nothing["value"]) == (0.95, "crossed", None)

@@ -96,3 +96,35 @@ def test_nothing_reads_a_pickle_or_runs_remote_code_by_default() -> None:
         assert "trust_remote_code=True" not in text, path
         # a stage on its way to our own process of a queue; nothing that anybody else made is read in this way
         assert "cloudpickle" not in text or path.relative_to(PACKAGE) == Path("executors/slurm.py"), path
+
+
+def random_streams(source: str) -> list[int]:
+    """Return the numbers by which a module tells its random streams of a seed from others: its own STREAM, and those
+    written into a call of default_rng.
+
+    A call with the seed alone would share its numbers with every other such call, and is an error.
+    """
+    tree = ast.parse(source)
+    named = [one for one in tree.body if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == "STREAM"]
+    calls = [one for one in ast.walk(tree) if isinstance(one, ast.Call)]
+    calls = [one for one in calls if ast.unparse(one.func).endswith("default_rng")]
+    for call in calls:
+        assert call.args and isinstance(call.args[0], ast.List), f"{ast.unparse(call)} names no stream"
+    found = [part for one in (*named, *calls) for part in ast.walk(one) if isinstance(part, ast.Constant)]
+    return [part.value for part in found if isinstance(part.value, int)]
+
+
+def test_no_two_random_streams_of_a_seed_are_the_same() -> None:
+    homes: dict[int, list[str]] = {}
+    for path in MODULES:
+        for number in random_streams(path.read_text("utf-8")):
+            homes.setdefault(number, []).append(path.name)
+    assert {0xF01D, 0xF11B, 0x601D} <= set(homes)
+    assert {hex(number): files for number, files in homes.items() if len(files) > 1} == {}
+
+
+def test_the_search_for_random_streams_sees_them() -> None:
+    source = "STREAM = 0xA\nOTHER = 3\ndef f(seed):\n    return np.random.default_rng([seed, 0xB]), g(4)\n"
+    assert random_streams(source) == [0xA, 0xB]
+    with pytest.raises(AssertionError, match="names no stream"):
+        random_streams("np.random.default_rng(seed)")

@@ -9,9 +9,9 @@ import numpy as np
 
 from trimtab.comparison.learning_curves import Curve, Point
 from trimtab.comparison.tested import Tested
-from trimtab.diagnostics.worth import Worth, worth
+from trimtab.diagnostics.worth import Worth, unknown, worth
 from trimtab.metrics import METRICS
-from trimtab.metrics.intervals import LEVEL, interval_method, mean_interval
+from trimtab.metrics.intervals import mean_interval
 
 
 def curves_json(tested: Tested, curves: Sequence[Curve], metric: str) -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ def _worth(tested: Tested, curve: Curve, metric: str, sizes: Sequence[int]) -> W
     weak = tested.scores(metric, curve.weak_labels[-1].predictions)
     if not METRICS[metric].pgr:
         reason = f"{METRICS[metric].title} does not say how much was learnt: name another metric first."
-        return Worth(None, None, None, "undefined", reason, LEVEL, interval_method(weak))
+        return unknown(reason, weak)
     truth = [tested.scores(metric, one.predictions) for one in curve.ground_truth]
     better = METRICS[metric].higher_is_better
     return worth(sizes, truth, weak, tested.resample, higher_is_better=better)

@@ -13,6 +13,7 @@ from trimtab.diagnostics.errors import errors_json, joint_errors
 from trimtab.diagnostics.misfit import misfit_and_gain, misfit_json
 from trimtab.diagnostics.per_item import Means
 from trimtab.metrics import METRICS
+from trimtab.metrics.estimate import Estimate
 from trimtab.metrics.intervals import difference_interval, mean_interval
 from trimtab.metrics.paired import holm
 from trimtab.metrics.pgr import PGR, performance_gap_recovered
@@ -77,7 +78,7 @@ def _pgr_json(recovered: PGR, metric: str) -> dict[str, Any]:
     if METRICS[metric].pgr:
         return recovered.to_json()
     reason = f"No PGR for {METRICS[metric].title}: a share of it recovered has no meaning."
-    return {"value": None, "low": None, "high": None, "status": "undefined", "reason": reason}
+    return Estimate(None, None, None, "undefined", reason).to_json()
 
 
 def _versus_naive(tested: Tested, row: Row, metric: str, naive: Row | None) -> dict[str, Any] | None:

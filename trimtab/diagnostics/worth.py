@@ -26,6 +26,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from trimtab.metrics.estimate import Estimate
 from trimtab.metrics.intervals import LEVEL, IntervalMethod, Resample, Scores, interval_method, mean_interval
 from trimtab.types import Array
 
@@ -34,21 +35,22 @@ STEPS = 16
 
 
 @dataclass(frozen=True)
-class Worth:
-    """A number of ground-truth labels with its interval; what is unknown is None, with a reason."""
+class Worth(Estimate):
+    """A number of ground-truth labels with its interval."""
 
-    value: float | None
-    low: float | None
-    high: float | None
     status: Literal["ok", "fewer", "more", "undefined"]
     """`fewer` and `more`: than were measured, so that there is no value."""
-    reason: str | None
     level: float
     method: IntervalMethod
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
-        return dict(vars(self))
+        return super().to_json() | {"level": self.level, "method": self.method}
+
+
+def unknown(reason: str | None, weak: Scores) -> Worth:
+    """Return that nothing can be said, and why; `weak` are the scores on all weak labels."""
+    return Worth(None, None, None, "undefined", reason, LEVEL, interval_method(weak))
 
 
 def reach(places: Float[Array, "places"], heights: Float[Array, "places"]) -> float | None:
@@ -84,10 +86,8 @@ def worth(
     """
     sign = 1.0 if higher_is_better else -1.0
     found = [mean_interval(one, resample) for one in along([one.minus(weak).times(sign) for one in truth])]
-    method = interval_method(weak)
     if any(one.mean is None or one.low is None or one.high is None for one in found):
-        reason = next(one.reason for one in found if one.low is None)
-        return Worth(None, None, None, "undefined", reason, LEVEL, method)
+        return unknown(next(one.reason for one in found if one.low is None), weak)
     places = np.interp(np.arange(len(found)) / STEPS, np.arange(len(sizes)), np.log(sizes))
     mean, lower, upper = (np.array([getattr(one, name) for one in found]) for name in ("mean", "low", "high"))
     low, high = _end(places, upper), _end(places[::-1], -lower[::-1])
@@ -95,7 +95,7 @@ def worth(
     status = "ok" if value is not None else "fewer" if mean[0] > 0 else "more"
     items = (None if place is None else float(np.exp(place)) for place in (value, low, high))
     said = [*_why_open(status, sizes, low, high), *([found[-1].reason] if found[-1].reason else [])]
-    return Worth(*items, status=status, reason=" ".join(said) or None, level=LEVEL, method=method)
+    return Worth(*items, status=status, reason=" ".join(said) or None, level=LEVEL, method=interval_method(weak))
 
 
 def _end(places: Float[Array, "places"], heights: Float[Array, "places"]) -> float | None:

@@ -25,11 +25,12 @@ Differs from openai/weak-to-strong: it prints a median PGR of 0.81 on a task whe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
+from trimtab.metrics.estimate import Estimate
 from trimtab.metrics.intervals import (
     Interval,
     draws_left_out,
@@ -54,23 +55,14 @@ PRECISE = 4.0
 
 
 @dataclass(frozen=True)
-class PGR:
-    """Performance gap recovered, or why there is none."""
+class PGR(Estimate):
+    """Performance gap recovered, or why there is none; in JSON the gap has a place of its own."""
 
-    value: float | None
-    low: float | None
-    high: float | None
     status: Status
-    reason: str | None
-    """One sentence; None where status is ok and nothing was left out."""
     gap: Interval
     """Ceiling - weak in the direction that is better, in the metric's unit."""
     draws: Float[Array, "draws"] | None = field(default=None, repr=False, compare=False)
     """The ratio in each bootstrap draw, nan where undefined; None without a value."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return value, interval, status and reason as JSON values; the gap has a place of its own."""
-        return {name: getattr(self, name) for name in ("value", "low", "high", "status", "reason")}
 
 
 def performance_gap_recovered(

@@ -6,7 +6,7 @@ from trimtab.errors import ExperimentError
 from trimtab.experiment import Experiment
 from trimtab.learner import Learner
 from trimtab.methods import Method
-from trimtab.plan.seed import Fitted, Seed
+from trimtab.plan.seed import Predictor, Seed
 from trimtab.stages.stage import Stage
 from trimtab.tasks.streamed.batch import StreamedTask
 
@@ -21,7 +21,7 @@ def check_by_level(experiment: Experiment) -> None:
         )
 
 
-def easy_taught(seed: Seed, student: Learner, method: Method) -> tuple[Fitted, Stage]:
+def easy_taught(seed: Seed, student: Learner, method: Method) -> tuple[Predictor, Stage]:
     """A student that has learnt easy truth, and that truth; its penalty is chosen on the easy items too.
 
     Raises ExperimentError where supervisor items are not the easy ones, or the method has label steps.

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 from trimtab.errors import ExperimentError
-from trimtab.experiment import Asked, Experiment
+from trimtab.experiment import Experiment, asked_by
 from trimtab.learner import Learner
 from trimtab.metrics import OF_CHOICES
 from trimtab.models.source import locate
 from trimtab.objectives.example_wise import ExampleWise
 from trimtab.objectives.naive import Naive
+from trimtab.plan.supervisors import KNOWN
 from trimtab.schedules.generative import Generative
 from trimtab.schedules.weak_few_shot import WeakFewShot
 from trimtab.supervise.certainty_weights import CertaintyWeights
 from trimtab.supervise.prior_correction import PriorCorrection
 from trimtab.supervise.rebalance import Rebalance
-from trimtab.supervisors.bagging import Bagging
-from trimtab.supervisors.mean_ensemble import MeanEnsemble
 from trimtab.types import InformedStep, LabelStep
 
 OF_CLASSES = (CertaintyWeights, PriorCorrection, Rebalance)
 """Label steps that count classes, or know how many there are."""
 STATES = {"student_states", "supervisor_states", "judged"}
 """Evidence that has one row of activations an item."""
+CHOOSERS = " or ".join(kind.name for kind, one in KNOWN.items() if one.choices)
+"""Supervisors that can speak of such items."""
 
 
 def check_choices(experiment: Experiment) -> None:
     """Raise ExperimentError for the first supervisor, method, model or metric that does not suit a task of choices."""
     kind = experiment.task.kind
     for number, one in enumerate(experiment.weak):
-        if not isinstance(one, Learner | MeanEnsemble | Bagging):
-            why = "asks a model about one text" if isinstance(one, Asked) else "takes the places of answers for classes"
+        if not isinstance(one, Learner) and not KNOWN[type(one)].choices:
+            why = "asks a model about one text" if asked_by(one) else "takes the places of answers for classes"
             raise ExperimentError(
                 f"weak.{number}: {one.name} {why}, and every item of a task of kind {kind} has answers of its own; "
-                "name a model, mean_ensemble or bagging"
+                f"name a model, {CHOOSERS}"
             )
     for number, method in enumerate(experiment.methods):
         place = f"methods.{number}"

@@ -15,13 +15,13 @@ from trimtab.errors import ExperimentError
 from trimtab.experiment import Experiment
 from trimtab.methods import Method
 from trimtab.plan.kinds import STREAMED, Kinds
-from trimtab.plan.seed import Fitted, Seed
+from trimtab.plan.seed import Predictor, Seed
 from trimtab.schedules.early_stopping import EarlyStopping
 from trimtab.schedules.weak_few_shot import WeakFewShot
 from trimtab.stages.conflict import LabelExplicit, LabelImplicit, SplitSecond
 from trimtab.stages.stage import Stage
 
-Learn = Callable[[Stage, tuple[str, ...]], Fitted]
+Learn = Callable[[Stage, tuple[str, ...]], Predictor]
 """Fits the student on some labels and asks it about some splits."""
 NO_SECOND_DATA = "it needs true labels of a second goal, which this task has only where `second_path` names their file."
 

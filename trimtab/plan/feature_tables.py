@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trimtab.errors import ExperimentError
-from trimtab.experiment import Asked, Experiment, learners_of
+from trimtab.experiment import Experiment, Supervisor, asked_by, learners_of
 from trimtab.fit.tune_settings import Tune
+from trimtab.learner import Learner
 from trimtab.models.source import locate
 from trimtab.tasks.features import Features
 from trimtab.types import ModelSpec
@@ -24,17 +25,22 @@ def check_feature_tables(experiment: Experiment) -> None:
             )
     for side, learners in (("weak", experiment.weak), ("strong", experiment.strong)):
         for number, one in enumerate(learners):
-            if isinstance(one, Asked) and locate(one.model).kind == "features":
-                raise ExperimentError(
-                    f"{side}.{number}.{one.name}.model: {one.model.model} is a table of features, which cannot be "
-                    "asked; name a model"
-                )
+            _check_asked(f"{side}.{number}", one)
             tuned = [learner.spec for learner in learners_of(one) if isinstance(learner.fit, Tune)]
             for spec in (spec for spec in tuned if locate(spec).kind == "features"):
                 raise ExperimentError(
                     f"{side}.{number}.fit: found tune, wanted probe: {spec.model} is a table of features, which has no "
                     "weights to tune"
                 )
+
+
+def _check_asked(place: str, supervisor: Supervisor) -> None:
+    """Raise ExperimentError where a supervisor asks a table of features."""
+    tables = [spec.model for spec in asked_by(supervisor) if locate(spec).kind == "features"]
+    if tables and not isinstance(supervisor, Learner):
+        raise ExperimentError(
+            f"{place}.{supervisor.name}.model: {tables[0]} is a table of features, which cannot be asked; name a model"
+        )
 
 
 def _check_settings(place: str, spec: ModelSpec) -> None:

@@ -11,7 +11,7 @@ from trimtab.learner import Learner
 from trimtab.models.source import locate
 from trimtab.objectives.naive import Naive
 from trimtab.plan.kinds import IN_MEMORY, Kinds
-from trimtab.plan.seed import Fitted, Seed
+from trimtab.plan.seed import Predictor, Seed
 from trimtab.plan.supervisors import supervised, weak_labels
 from trimtab.stages.hint import TextHinted
 from trimtab.stages.stage import Stage
@@ -30,7 +30,7 @@ class HintedSeed(Seed):
         return self.plain.split
 
 
-def imitating(seed: Seed, supervisor: Supervisor, student: Learner) -> Fitted:
+def imitating(seed: Seed, supervisor: Supervisor, student: Learner) -> Predictor:
     """The student on weak labels and on texts that say what its supervisor answers, in training and in the test."""
     told = weak_labels(seed, supervisor)
     texts = TextHinted(seed.data, seed.split, supervised(seed, supervisor).predictions)

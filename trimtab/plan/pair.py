@@ -15,7 +15,7 @@ from trimtab.plan import imitation
 from trimtab.plan.kinds import CHOICES, PAIRED
 from trimtab.plan.register import Register
 from trimtab.plan.schedules import ceiling, chain_of, same, taught
-from trimtab.plan.seed import Fitted, Seed
+from trimtab.plan.seed import Predictor, Seed
 from trimtab.plan.supervisors import supervised, weak_labels
 from trimtab.schedules.schedule import Schedule
 from trimtab.stages.compare import Row
@@ -48,15 +48,14 @@ class Pair:
         found = [taught(seed, self.weak, self.strong, method) for seed in self.seeds]
         chain = chain_of(method, self.strong_key)
         truth = most_truth([method.truth, self.weak.truth if not isinstance(self.weak, Learner) else "none"])
-        row = self._row(
-            method.name, truth, None, [one.fitted for one in found], [one.told for one in found], chain, method.schedule
-        )
+        students, told = [one.student for one in found], [one.told for one in found]
+        row = self._row(method.name, truth, None, students, told, chain, method.schedule)
         return row if method.conflict is None else self._conflicted(row, method)
 
     def _conflicted(self, row: Row, method: Method) -> ConflictedRow:
         """A row with the same student beside it that has no conflict."""
         plain = replace(method, conflict=None)
-        students = [taught(seed, self.weak, self.strong, plain).fitted for seed in self.seeds]
+        students = [taught(seed, self.weak, self.strong, plain).student for seed in self.seeds]
         learns = isinstance(method.conflict, Implicit) and not method.conflict.absent
         return ConflictedRow(
             **vars(row),
@@ -98,18 +97,18 @@ class Pair:
         fitted = [seed.fitted(learner, Naive(), one, one) for seed, one in zip(self.seeds, told, strict=True)]
         return self._row(name, truth, name, fitted, told)
 
-    def _zero_shot(self, seed: Seed) -> Fitted:
+    def _zero_shot(self, seed: Seed) -> Predictor:
         spec = self.strong.spec
         # the last state of the last token is what the language head reads
         shared = self.strong.fit.kind == "probe" and spec.layer is None and spec.pooling != "mean"
-        return Fitted(seed.kinds.zero_shot(seed.data, spec, seed.embed(spec) if shared else None))
+        return Predictor(seed.kinds.zero_shot(seed.data, spec, seed.embed(spec) if shared else None))
 
     def _row(
         self,
         name: str,
         truth: str,
         control: str | None,
-        students: list[Fitted],
+        students: list[Predictor],
         told: list[Stage],
         chain: tuple[str, ...] = (),
         schedule: Schedule | None = None,

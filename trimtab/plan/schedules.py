@@ -13,7 +13,7 @@ from trimtab.objectives.naive import Naive
 from trimtab.plan.by_level import easy_taught
 from trimtab.plan.conflicts import in_conflict
 from trimtab.plan.kinds import STREAMED
-from trimtab.plan.seed import Fitted, Seed, Start
+from trimtab.plan.seed import Predictor, Seed, Start
 from trimtab.plan.steps import stepped
 from trimtab.plan.supervisors import weak_labels
 from trimtab.schedules.chain import Chain
@@ -40,7 +40,7 @@ MOST_EPOCHS = 100
 class Taught:
     """A student of a method, and what it was told of the transfer split in the end."""
 
-    fitted: Fitted
+    student: Predictor
     told: Stage
 
 
@@ -71,21 +71,21 @@ def taught(seed: Seed, supervisor: Supervisor, student: Learner, method: Method)
                 "do nothing; leave it out"
             )
         asked = PredictPrompted(seed.data, seed.split, student.spec, schedule.shots, seed.seed, seed.tested, told)
-        return Taught(Fitted(asked), told)
+        return Taught(Predictor(asked), told)
     if isinstance(schedule, EasyTruth):
         return Taught(*easy_taught(seed, student, method))
     links, folds = _links(schedule, student)
     for link in links:
         told = given = seed.cross_fitted(link, method.objective, told, given, "transfer", folds)
 
-    def learn(labels: Stage, parts: tuple[str, ...] = ()) -> Fitted:
+    def learn(labels: Stage, parts: tuple[str, ...] = ()) -> Predictor:
         return _learnt(seed, student, method.objective, labels, given, schedule, parts)
 
     conflict = in_conflict(seed, method.conflict, told, learn)
     return Taught(learn(conflict.learnt), conflict.told)
 
 
-def ceiling(seed: Seed, student: Learner, schedule: Schedule | None) -> Fitted:
+def ceiling(seed: Seed, student: Learner, schedule: Schedule | None) -> Predictor:
     """The student on ground truth, by the same schedule where that changes how a model learns."""
     gold = seed.gold("transfer")
     own = schedule if schedule is not None and schedule.own_ceiling else None
@@ -100,7 +100,7 @@ def _learnt(
     given: Stage,
     schedule: Schedule | None,
     parts: tuple[str, ...] = (),
-) -> Fitted:
+) -> Predictor:
     """The student's fit, with what a schedule changes about it."""
     if isinstance(schedule, EarlyStopping):
         return _stopped(seed, student, objective, told, given, schedule)
@@ -120,7 +120,7 @@ def _learnt(
 
 def _stopped(
     seed: Seed, student: Learner, objective: Objective, told: Stage, given: Stage, schedule: EarlyStopping
-) -> Fitted:
+) -> Predictor:
     """The best of fits of several lengths, by items that none of them learns."""
     learnt = LabelWithout(told, seed.data, schedule.folds, 0, seed.seed)
     found = [
@@ -128,7 +128,7 @@ def _stopped(
         for length in schedule.lengths
     ]
     judge = seed.gold("transfer") if schedule.oracle else told
-    return Fitted(PredictBest(tuple(found), schedule.lengths, told, learnt, judge, seed.tested))
+    return Predictor(PredictBest(tuple(found), schedule.lengths, told, learnt, judge, seed.tested))
 
 
 def _of_length(student: Learner, length: int) -> Learner:

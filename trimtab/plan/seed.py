@@ -25,8 +25,8 @@ from trimtab.types import ModelSpec, Objective
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """Who was fitted, if anybody was, and what it says of some splits."""
+class Predictor:
+    """What a supervisor or student says of some splits, and its fit if it was fitted for that."""
 
     predictions: Stage
     model: Stage | None = None
@@ -90,7 +90,7 @@ class Seed:
         given: Stage,
         parts: tuple[str, ...] = (),
         start: Start = FRESH,
-    ) -> Fitted:
+    ) -> Predictor:
         """A learner trained on what it is told, with its predictions on some splits, or on those of all tests.
 
         On the labels `given` a probe's penalty is chosen: those before any step, so that it is chosen once for all
@@ -101,10 +101,10 @@ class Seed:
         if isinstance(fit, Probe):
             activations = self.embed(spec, start.weights)
             model = self._probe(activations, fit, objective, told, given)
-            return Fitted(self.kinds.predict(self.data, self.split, activations, model, parts), model)
+            return Predictor(self.kinds.predict(self.data, self.split, activations, model, parts), model)
         prefix = _prefix(self.data, spec, fit) if start.weights is None else None
         model = TrainTune(self.data, told, spec, objective, fit, self.seed, prefix, start.head, start.weights)
-        return Fitted(PredictTuned(self.data, self.split, model, spec, parts, prefix, start.weights), model)
+        return Predictor(PredictTuned(self.data, self.split, model, spec, parts, prefix, start.weights), model)
 
     def probe(self, spec: ModelSpec, fit: Probe, objective: Objective, told: Stage, given: Stage) -> Stage:
         """A fitted probe, without predictions."""

@@ -6,14 +6,10 @@ from collections.abc import Sequence
 
 from trimtab.errors import ExperimentError
 from trimtab.experiment import Experiment
+from trimtab.learner import Learner
+from trimtab.plan.supervisors import KNOWN
 from trimtab.supervise.prior_correction import PriorCorrection
 from trimtab.supervisors.annotator import Annotator
-from trimtab.supervisors.ccs import ContrastConsistent
-from trimtab.supervisors.human_ratings import HumanRatings
-from trimtab.supervisors.icm import InternalCoherence
-from trimtab.supervisors.trained_on_ratings import TrainedOnRatings
-
-OF_TWO_CLASSES = (ContrastConsistent, InternalCoherence, HumanRatings, TrainedOnRatings)
 
 
 def check_sizes(experiment: Experiment) -> None:
@@ -47,7 +43,7 @@ def check_classes(experiment: Experiment, classes: Sequence[str]) -> None:
                 f"weak.{place}.annotator.confusion: found {len(one.confusion)} rows, and the task has {count} classes "
                 f"({named})"
             )
-        if isinstance(one, OF_TWO_CLASSES) and count != 2:
+        if not isinstance(one, Learner) and KNOWN[type(one)].two_classes and count != 2:
             raise ExperimentError(
                 f"weak.{place}: {one.name} tells two classes apart, and the task has {count} ({named}); take another "
                 "supervisor"

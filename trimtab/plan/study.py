@@ -8,7 +8,7 @@ from pathlib import Path
 from trimtab.comparison.controls import USUAL
 from trimtab.comparison.learning_curves import Curve
 from trimtab.errors import ExperimentError, ModelError
-from trimtab.experiment import Asked, Experiment, Supervisor, learners_of
+from trimtab.experiment import Experiment, Supervisor, asked_by, learners_of
 from trimtab.fit.probe_settings import Probe
 from trimtab.learner import Learner
 from trimtab.models.source import locate
@@ -109,9 +109,10 @@ def _described(supervisor: Supervisor) -> tuple[str, str]:
         return f"people, {supervisor.crowd} rating{'s' if supervisor.crowd > 1 else ''} an item", supervisor.name
     if isinstance(supervisor, Annotator):
         return "made-up annotator", supervisor.name
-    specs = [supervisor.model] if isinstance(supervisor, Asked) else [one.spec for one in learners_of(supervisor)]
-    models = (_short_name(one) + ("" if one.layer is None else f", layer {one.layer}") for one in specs)
-    return f"{supervisor.name.replace('_', ' ')} of {' + '.join(models)}", supervisor.name
+    specs = [*asked_by(supervisor), *(one.spec for one in learners_of(supervisor))]
+    models = [_short_name(one) + ("" if one.layer is None else f", layer {one.layer}") for one in specs]
+    words = supervisor.name.replace("_", " ")
+    return (f"{words} of {' + '.join(models)}" if models else words), supervisor.name
 
 
 def _short_name(spec: ModelSpec) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from trimtab.digest import settings_of
@@ -11,7 +12,7 @@ from trimtab.experiment import Supervisor
 from trimtab.learner import Learner
 from trimtab.objectives.naive import Naive
 from trimtab.plan.kinds import STREAMED
-from trimtab.plan.seed import Fitted, Seed
+from trimtab.plan.seed import Predictor, Seed
 from trimtab.stages.elicit import EmbedAnswered, PredictCoherent, PredictConsistent
 from trimtab.stages.label import LabelModel
 from trimtab.stages.predict import PredictZeroShot
@@ -34,11 +35,24 @@ from trimtab.supervisors.human_ratings import HumanRatings
 from trimtab.supervisors.icm import InternalCoherence
 from trimtab.supervisors.mean_ensemble import MeanEnsemble
 from trimtab.supervisors.prompted import Prompted
+from trimtab.supervisors.supervisor import NamedSupervisor
 from trimtab.supervisors.trained_on_ratings import TrainedOnRatings
 from trimtab.types import ModelSpec
 
 
-def supervised(seed: Seed, supervisor: Supervisor) -> Fitted:
+@dataclass(frozen=True)
+class Known:
+    """What the plan knows of one kind of supervisor."""
+
+    says: Callable[[Seed, Any], Stage]
+    """Makes what it says of transfer and test items."""
+    two_classes: bool = False
+    """Whether it tells two classes apart, and no more."""
+    choices: bool = False
+    """Whether it can speak of items that have answers of their own."""
+
+
+def supervised(seed: Seed, supervisor: Supervisor) -> Predictor:
     """What a supervisor says of transfer and test items.
 
     Raises ExperimentError where a streamed task has another supervisor than a model.
@@ -51,7 +65,7 @@ def supervised(seed: Seed, supervisor: Supervisor) -> Fitted:
             f"weak: {type(supervisor).__name__} holds its labels in memory, which a streamed task does not; take a "
             "model with a probe, or the task `file` for data that fit"
         )
-    return Fitted(_MAKERS[type(supervisor)](seed, supervisor))
+    return Predictor(KNOWN[type(supervisor)].says(seed, supervisor))
 
 
 def weak_labels(seed: Seed, supervisor: Supervisor) -> Stage:
@@ -145,15 +159,16 @@ def _adaboost(seed: Seed, supervisor: AdaBoost) -> Stage:
     return PredictEnsemble(tuple(told), "adaboost", labels=tuple(learnt), parts=seed.labelled)
 
 
-_MAKERS: Mapping[type, Callable[[Seed, Any], Stage]] = {
-    HumanRatings: _ratings,
-    TrainedOnRatings: _trained_on_ratings,
-    Annotator: _annotator,
-    Prompted: _prompted,
-    ContrastConsistent: _consistent,
-    InternalCoherence: _coherent,
-    MeanEnsemble: _mean,
-    DirichletEnsemble: _dirichlet,
-    Bagging: _bagging,
-    AdaBoost: _adaboost,
+KNOWN: Mapping[type[NamedSupervisor], Known] = {
+    HumanRatings: Known(_ratings, two_classes=True),
+    TrainedOnRatings: Known(_trained_on_ratings, two_classes=True),
+    Annotator: Known(_annotator),
+    Prompted: Known(_prompted),
+    ContrastConsistent: Known(_consistent, two_classes=True),
+    InternalCoherence: Known(_coherent, two_classes=True),
+    MeanEnsemble: Known(_mean, choices=True),
+    DirichletEnsemble: Known(_dirichlet),
+    Bagging: Known(_bagging, choices=True),
+    AdaBoost: Known(_adaboost),
 }
+"""Every class of `trimtab/supervisors/`; a new one is named here once."""

@@ -1,6 +1,6 @@
 """Who gives weak labels, beside a single model: one file, one formula each.
 
-To add one: write its file and its test, name it here, and say in `trimtab/plan/supervisors.py` which stages make it.
+To add one: write its file and its test, name it here, and give it a row in `trimtab/plan/supervisors.py`.
 """
 
 from __future__ import annotations
