@@ -150,7 +150,7 @@ def test_what_goes_wrong_in_a_process_is_said(tmp_path):
     store = Store.open(tmp_path / "store")
     for one in order((stage,))[:-1]:
         perform(one, store)
-    with pytest.raises(FitError, match="a process of this fit failed: RuntimeError: a factor below 0"):
+    with pytest.raises(FitError, match=r"Scaled raised RuntimeError: a factor below 0 in mine\.py, line 11;"):
         perform(stage, store)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and _ranks():

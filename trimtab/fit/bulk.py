@@ -22,7 +22,7 @@ from trimtab.errors import FitError
 from trimtab.fit.bulk_block import Block, Ended, Run, slots_of
 from trimtab.fit.bulk_design import Design, make_design
 from trimtab.fit.bulk_slopes import Automatic, ClosedForm, mixing_of
-from trimtab.fit.losses import LOST, losses_of_examples
+from trimtab.fit.losses import losses_of_examples, statistics_of, why_lost
 from trimtab.fit.probe_settings import Probe
 from trimtab.types import Array, Context, Objective
 
@@ -81,7 +81,7 @@ def solve_all(activations: Float[Array, "rows hidden"], problems: Sequence[Probl
             found[position] = error
             continue
         if only is not None:
-            found[position] = _constant(activations.shape[1], kept.labels.shape[1], only)
+            found[position] = constant(activations.shape[1], kept.labels.shape[1], only)
         else:
             shared[sha256(kept.rows.tobytes() + kept.weights.tobytes()).digest()].append(position)
     for positions in shared.values():
@@ -98,7 +98,7 @@ def only_class(labels: Float[Array, "items classes"]) -> int | None:
     return int(present[0]) if len(present) == 1 else None
 
 
-def _constant(hidden: int, classes: int, only: int) -> Solution:
+def constant(hidden: int, classes: int, only: int) -> Solution:
     """Return the head that has learnt the only class there was: it is what any penalty leaves."""
     bias = np.where(np.arange(classes) == only, 0.0, -CERTAIN)
     return Solution(np.zeros((hidden, classes)), bias, np.zeros(hidden), np.ones(hidden), 0.0, 0, True)
@@ -156,8 +156,8 @@ def _solution(design: Design, run: Run, ended: Ended | Exception) -> Solution | 
     except Exception as error:  # noqa: BLE001  (a user's own objective may raise anything; it stops its own fit)
         return error
     if not np.isfinite(loss):
-        name = type(run.objective).__name__
-        return FitError(f"{name}: the loss became {loss} at strength {run.strength}. {LOST}")
+        name, why = type(run.objective).__name__, why_lost(run.objective, run.labels)
+        return FitError(f"{name}: the loss became {loss} at strength {run.strength}. {why}")
     weight = np.stack([design.slopes(one) for one in ended.parameters], 1)
     # a column of its own: what is saved later is the memory behind an array, whatever its strides say
     bias = ended.parameters[:, design.directions].contiguous().numpy()
@@ -168,6 +168,6 @@ def _loss(design: Design, run: Run, parameters: Float[Tensor, "classes direction
     """Return the weighted mean loss in nats at the end of the schedule."""
     logits = (design.features[: design.items] @ parameters.T).unsqueeze(0)
     labels = run.labels.unsqueeze(0)
-    context = Context(1.0, run.objective.statistics(logits, labels))
+    context = Context(1.0, statistics_of(run.objective, logits, labels))
     values = losses_of_examples(run.objective, logits, labels, context)
     return float(values.squeeze(0) @ design.shares[: design.items])

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from trimtab.fit.losses import losses_of_examples
+from trimtab.fit.losses import losses_of_examples, statistics_of
 from trimtab.objectives.class_balance import balanced_offset, balanced_threshold, class_quotas
 from trimtab.objectives.confidence import Confidence
 from trimtab.objectives.naive import Naive
@@ -166,7 +166,7 @@ def _differentiated(
     objective: Objective, logits: Float[Tensor, "items classes"], labels: Float[Tensor, "items classes"], share: float
 ) -> Float[Tensor, "items classes"]:
     seen = logits.clone(memory_format=torch.contiguous_format).unsqueeze(0)
-    context = Context(share, objective.statistics(seen, labels.unsqueeze(0)))
+    context = Context(share, statistics_of(objective, seen, labels.unsqueeze(0)))
     seen.requires_grad_(True)
     values = losses_of_examples(objective, seen, labels.unsqueeze(0), context)
     (slope,) = torch.autograd.grad(values.sum(), seen)

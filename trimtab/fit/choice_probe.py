@@ -31,7 +31,7 @@ from trimtab.fit.bulk_block import Block, Ended, Run
 from trimtab.fit.choice_design import ChoiceDesign, make_choice_design
 from trimtab.fit.choice_features import ChoiceFeatures
 from trimtab.fit.choice_slopes import ChoiceSlopes, tabled
-from trimtab.fit.losses import LOST, losses_of_examples
+from trimtab.fit.losses import LOST, losses_of_examples, statistics_of, why_lost
 from trimtab.fit.probe import one_thread
 from trimtab.types import Array, Context
 
@@ -152,7 +152,7 @@ def _fitted(made: ChoiceDesign, run: Run, ended: Ended | Exception) -> FittedCho
         return error
     if not np.isfinite(loss):
         name = type(run.objective).__name__
-        return FitError(f"{name}: the loss became {loss} at strength {run.strength}. {LOST}")
+        return FitError(f"{name}: the loss became {loss} at strength {run.strength}. {_why(made, run)}")
     weight = np.ascontiguousarray(made.design.slopes(column))
     return FittedChoices(ChoiceHead(weight, made.design.scale), loss, ended.steps, ended.converged)
 
@@ -162,7 +162,13 @@ def _loss(made: ChoiceDesign, run: Run, column: torch.Tensor) -> float:
     logits, total = made.design.features @ column, 0.0
     for span in made.spans:
         seen, told = tabled(span, logits), tabled(span, run.labels)
-        context = Context(1.0, run.objective.statistics(seen, told))
+        context = Context(1.0, statistics_of(run.objective, seen, told))
         values = losses_of_examples(run.objective, seen, told, context).squeeze(0)
         total += float(values @ made.design.shares[span.first : span.end : span.count])
     return total
+
+
+def _why(made: ChoiceDesign, run: Run) -> str:
+    """Return why a fit ran away, from the first items for which the objective is to blame."""
+    tables = (tabled(span, run.labels).squeeze(0) for span in made.spans)
+    return next((why for one in tables if (why := why_lost(run.objective, one)) != LOST), LOST)

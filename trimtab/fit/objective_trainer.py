@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from trimtab.fit.losses import losses_of_examples
+from trimtab.errors import FitError
+from trimtab.fit.losses import FINITE, losses_of_examples, statistics_of
 from trimtab.fit.prediction_buffer import PredictionBuffer
 from trimtab.fit.reading import Inputs
 from trimtab.fit.step_batches import Place, StepBatches
@@ -71,7 +72,7 @@ class ObjectiveTrainer(Trainer):
     def begin_step(self) -> None:
         """Compute what the objective may know of more than one example, from the predictions before this step."""
         with torch.no_grad():
-            statistics = self.lesson.objective.statistics(self.buffer.logits, self.buffer.labels)
+            statistics = statistics_of(self.lesson.objective, self.buffer.logits, self.buffer.labels)
         placed = {name: value.to(self.args.device) for name, value in statistics.items()}
         self.context = Context(self.state.global_step / max(1, self.state.max_steps - 1), placed)
 
@@ -95,7 +96,10 @@ class ObjectiveTrainer(Trainer):
         self._rows.append(torch.cat([*columns, logits.detach().double()], 1))
 
     def end_step(self) -> None:
-        """Take what all devices predicted in this step into the buffer."""
+        """Take what all devices predicted in this step into the buffer.
+
+        Raises FitError where a loss is no number.
+        """
         rows = torch.cat(self._rows)
         self._rows = []
         if self.world > 1:
@@ -104,10 +108,33 @@ class ObjectiveTrainer(Trainer):
         rows = rows.cpu()
         rows = rows[rows[:, 0] >= 0]
         rows = rows[rows[:, 0].argsort()]
+        self._check(rows)
         items = rows[:, 0].long()
         self.buffer.push(items, rows[:, 3:], self.lesson.labels[items])
         self.buffer.losses.append(float(rows[:, 1].sum()))
         self.buffer.tokens += int(rows[:, 2].sum())
+
+    def _check(self, rows: Float[Tensor, "items columns"]) -> None:
+        """Raise FitError for the first loss that is no number: the fit ran away, or the objective is to blame."""
+        broken = rows[~torch.isfinite(rows[:, 1])]
+        if not len(broken):
+            return
+        name, step = type(self.lesson.objective).__name__, len(self.buffer.losses) + 1
+        logits, label = broken[0, 3:], self.lesson.labels[broken[0, 0].long()]
+        if not bool(torch.isfinite(logits).all()):
+            raise FitError(
+                f"{name}: the logits are no numbers any more in step {step}; lower learning_rate (now "
+                f"{self.args.learning_rate:g}), and hold an objective of your own to finite slopes"
+            )
+        raise FitError(
+            f"{name}: the loss is {float(broken[0, 1])} for {len(broken)} of {len(rows)} examples of step {step}, "
+            f"first for the logits ({_listed(logits)}) and the label ({_listed(label)}); {FINITE}; where the logits "
+            f"are huge, lower learning_rate (now {self.args.learning_rate:g})"
+        )
+
+
+def _listed(values: Float[Tensor, "columns"]) -> str:
+    return ", ".join(f"{one:.4g}" for one in values.tolist())
 
 
 class Watcher(TrainerCallback):

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from trimtab.fit.bulk import Problem, Solution, solve_all
+from trimtab.fit.bulk import Problem, Solution, constant, solve_all
 from trimtab.fit.probe_settings import Probe
 from trimtab.types import Array, Objective
 
@@ -106,6 +106,11 @@ def fit_probes(activations: Float[Array, "rows hidden"], problems: Sequence[Prob
     with one_thread():
         solutions = solve_all(activations, problems)
     return [one if isinstance(one, Exception) else _fitted(one) for one in solutions]
+
+
+def constant_head(hidden: int, classes: int, only: int) -> Fitted:
+    """Return the head that labels of one class teach: it answers that class whatever it reads."""
+    return _fitted(constant(hidden, classes, only))
 
 
 def _fitted(solution: Solution) -> Fitted:

@@ -23,11 +23,12 @@ import torch
 from transformers import TrainingArguments
 
 from trimtab.errors import FitError
+from trimtab.fit.bulk import only_class
 from trimtab.fit.checkpoints import last_checkpoint
 from trimtab.fit.devices import check_devices, whole_state
 from trimtab.fit.objective_trainer import BUFFER, Lesson, ObjectiveTrainer, Watcher
 from trimtab.fit.prediction_buffer import PredictionBuffer
-from trimtab.fit.probe import Head
+from trimtab.fit.probe import Head, constant_head
 from trimtab.fit.reading import Inputs, Reading, inputs_of
 from trimtab.fit.student import Student, build_student
 from trimtab.fit.training_arguments import training_arguments
@@ -60,7 +61,8 @@ def tune(tuning: Tuning, work: Path, out: Path, progress: Progress = silent) -> 
 
     Checkpoints go to `work`: a fit that was stopped goes on from the last complete one and, on a CPU at equal
     threads, ends with the same bits. Where several processes were started together (torchrun), all of them call
-    this, they share each batch, and the first one writes.
+    this, they share each batch, and the first one writes. Labels of one class teach what they teach a probe, without a
+    step: the head that always answers it, on the model as it was.
 
     Raises FitError where nothing is left to fit, the loss is not finite, or the devices cannot be used as asked;
     ModelError where the model cannot be loaded or split.
@@ -69,10 +71,11 @@ def tune(tuning: Tuning, work: Path, out: Path, progress: Progress = silent) -> 
     _spare_the_collector()
     kept = _kept_items(tuning)
     reading, lesson = tuning.reading.chosen(kept), _lesson(tuning, kept)
-    classes = lesson.labels.shape[1]
+    classes, only = lesson.labels.shape[1], only_class(lesson.labels.numpy())
     student, backbone = build_student(reading.spec, settings, classes, seed, reading.states is not None)
-    if tuning.head is not None:
-        student.start_from(tuning.head)
+    head = tuning.head if only is None else constant_head(student.head.in_features, classes, only).head
+    if head is not None:
+        student.start_from(head)
     inputs = inputs_of(reading, backbone)
     arguments = training_arguments(settings, len(kept), seed, work)
     buffer = PredictionBuffer(lesson.labels, settings.buffer)
@@ -83,10 +86,9 @@ def tune(tuning: Tuning, work: Path, out: Path, progress: Progress = silent) -> 
     trainer = _trainer(student, arguments, lesson, inputs, buffer)
     check_devices(trainer, settings)
     trainer.add_callback(Watcher(trainer, progress))
-    with quiet():
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if not np.isfinite(buffer.losses).all():
-        raise FitError(f"the loss became {buffer.losses[-1]}; lower learning_rate (now {settings.learning_rate:g})")
+    if only is None:
+        with quiet():
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     weights = whole_state(student)
     facts = {
         "kind": "tune", "settings": settings.plain(), "classes": classes, "seed": seed,
@@ -118,8 +120,6 @@ def _kept_items(tuning: Tuning) -> list[int]:
     kept = np.flatnonzero(labels.weights > 0).tolist()
     if not kept:
         raise FitError("there is no item with a positive weight to tune a model on; keep more of the labels")
-    if (labels.probabilities[kept] > 0).any(0).sum() < 2:
-        raise FitError(f"all {len(kept)} labels are of one class; tuning needs at least two classes")
     return kept
 
 

@@ -25,6 +25,7 @@ from trimtab.plan.paired import check_pairs
 from trimtab.plan.register import Register
 from trimtab.plan.seed import Seed
 from trimtab.plan.sizes import check_sizes
+from trimtab.plan.twice import check_named_once
 from trimtab.stages.compare import Compare, Row
 from trimtab.stages.stage import Stage, order
 from trimtab.supervisors.annotator import Annotator
@@ -56,6 +57,7 @@ def plan(experiment: Experiment) -> Plan:
     """
     _check_models(experiment)
     check_feature_tables(experiment)
+    check_named_once(experiment)
     check_sizes(experiment)
     check_language_heads(experiment)
     kinds = _kinds(experiment)
