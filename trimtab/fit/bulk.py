@@ -1,14 +1,14 @@
 """Many fits on one matrix of activations, solved together.
 
 Fits to the same weighted items share the standardisation, the eigendecomposition and the matrix products
-(`bulk_design.py`, `bulk_block.py`); folds, filters and step weights are other items or weights. Every result has the
-bits that the fit has alone.
+(`bulk_design.py`, `bulk_block.py`); folds, filters and step weights are other items or weights, and share the calls of
+a step where they are small. Every result has the bits that the fit has alone.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Self
@@ -26,6 +26,8 @@ from trimtab.fit.losses import LOST, losses_of_examples
 from trimtab.fit.probe_settings import Probe
 from trimtab.types import Array, Context, Objective
 
+SIDE_BY_SIDE = 2**19
+"""Features of designs that are solved side by side; of larger ones the products take the time, not the calls."""
 CERTAIN = 30.0
 """Log-odds of a class that was never seen, against the only one that was; its probability is 1e-13."""
 
@@ -84,9 +86,7 @@ def solve_all(activations: Float[Array, "rows hidden"], problems: Sequence[Probl
             found[position] = _constant(activations.shape[1], kept.labels.shape[1], only)
         else:
             shared[sha256(kept.rows.tobytes() + kept.weights.tobytes()).digest()].append(position)
-    for positions in shared.values():
-        together = _solve_shared(activations, [problems[one] for one in positions])
-        found |= dict(zip(positions, together, strict=True))
+    found |= _solve_side_by_side(activations, problems, shared.values())
     return [found[position] for position in range(len(problems))]
 
 
@@ -116,36 +116,86 @@ def _kept(problem: Problem) -> Problem:
     )
 
 
-def _solve_shared(activations: Float[Array, "rows hidden"], problems: Sequence[Problem]) -> list[Solution | Exception]:
-    """Solve fits to the same weighted items."""
-    items = _kept(problems[0])
-    try:
-        design = make_design(activations[items.rows], items.weights)
-    except FitError as error:
-        return [error] * len(problems)
-    kinds: dict[tuple[int, bool, bool], list[int]] = defaultdict(list)
-    for position, problem in enumerate(problems):
-        objective = problem.objective
-        kinds[problem.labels.shape[1], mixing_of(objective) is not None, objective.scheduled].append(position)
+def _solve_side_by_side(
+    activations: Float[Array, "rows hidden"], problems: Sequence[Problem], shared: Iterable[list[int]]
+) -> dict[int, Solution | Exception]:
+    """Solve fits of which those in one list are to the same weighted items; return each by its position."""
     found: dict[int, Solution | Exception] = {}
-    for kind, positions in kinds.items():
-        runs = (_run(_kept(problems[one])) for one in positions)  # few at a time: each has its labels
-        for index, run, ended in _block(design, *kind).solve(runs):
-            found[positions[index]] = _solution(design, run, ended)
-    return [found[position] for position in range(len(problems))]
+    waiting: dict[tuple[Kind, torch.Size], list[tuple[Design, list[int]]]] = defaultdict(list)
+    for positions in shared:
+        items = _kept(problems[positions[0]])
+        try:
+            design = make_design(activations[items.rows], items.weights)
+        except FitError as error:
+            found |= dict.fromkeys(positions, error)
+            continue
+        for kind, alike in _by_kind(problems, positions).items():
+            together = waiting[kind, design.features.shape]
+            together.append((design, alike))
+            if len(together) == kind.designs(design):
+                found |= _solve(kind, problems, together)
+                together.clear()
+    for (kind, _), together in waiting.items():
+        found |= _solve(kind, problems, together)
+    return found
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What fits have in common that one block can take."""
+
+    classes: int
+    closed: bool
+    """Whether their slopes are known in closed form."""
+    scheduled: bool
+
+    @property
+    def columns(self) -> int:
+        """Columns of logits of a fit."""
+        return 1 if self.closed and self.classes == 2 else self.classes
+
+    def designs(self, like: Design) -> int:
+        """Return how many designs of this shape a block takes side by side."""
+        return max(1, SIDE_BY_SIDE // like.features.numel()) if self.columns == 1 else 1
+
+    def block(self, designs: Sequence[Design]) -> Block:
+        """Return an empty block."""
+        slots, filled = slots_of(self.columns), len(designs[0].features)
+        slopes = (
+            ClosedForm(slots, self.classes, [one.items for one in designs], filled)
+            if self.closed
+            else Automatic(slots, self.classes, filled)
+        )
+        return Block(designs, self.columns, self.classes, slopes, self.scheduled)
+
+
+def _by_kind(problems: Sequence[Problem], positions: Iterable[int]) -> dict[Kind, list[int]]:
+    """Return the positions of each kind, the smallest penalties first: they take the most steps."""
+    kinds: dict[Kind, list[int]] = defaultdict(list)
+    for position in sorted(positions, key=lambda one: problems[one].strength):
+        objective = problems[position].objective
+        closed = mixing_of(objective) is not None
+        kinds[Kind(problems[position].labels.shape[1], closed, objective.scheduled)].append(position)
+    return kinds
+
+
+def _solve(
+    kind: Kind, problems: Sequence[Problem], together: Sequence[tuple[Design, list[int]]]
+) -> dict[int, Solution | Exception]:
+    """Solve fits on designs of one shape."""
+    if not together:
+        return {}
+    owner = {position: design for design, positions in together for position in positions}
+    # few at a time: each has its labels
+    runs = [((one, _run(_kept(problems[one]))) for one in positions) for _, positions in together]
+    solved = kind.block([design for design, _ in together]).solve(runs)
+    return {position: _solution(owner[position], run, ended) for position, run, ended in solved}
 
 
 def _run(problem: Problem) -> Run:
     fit = problem.settings
     steps = fit.steps if problem.objective.scheduled else fit.max_steps
     return Run(torch.from_numpy(problem.labels), problem.objective, problem.strength, steps, fit.tolerance)
-
-
-def _block(design: Design, classes: int, closed: bool, scheduled: bool) -> Block:
-    columns = 1 if closed and classes == 2 else classes
-    slots, filled = slots_of(columns, scheduled), len(design.features)
-    slopes = ClosedForm(slots, classes, design.items, filled) if closed else Automatic(slots, classes, filled)
-    return Block(design, slots, columns, classes, slopes, scheduled)
 
 
 def _solution(design: Design, run: Run, ended: Ended | Exception) -> Solution | Exception:
