@@ -28,6 +28,8 @@ from trimtab.types import Array, Context, Objective
 
 SIDE_BY_SIDE = 2**19
 """Features of designs that are solved side by side; of larger ones the products take the time, not the calls."""
+HELD = 2**21
+"""Features of designs that wait for others of their shape: 16 MiB, and their bases."""
 CERTAIN = 30.0
 """Log-odds of a class that was never seen, against the only one that was; its probability is 1e-13."""
 
@@ -121,7 +123,7 @@ def _solve_side_by_side(
 ) -> dict[int, Solution | Exception]:
     """Solve fits of which those in one list are to the same weighted items; return each by its position."""
     found: dict[int, Solution | Exception] = {}
-    waiting: dict[tuple[Kind, torch.Size], list[tuple[Design, list[int]]]] = defaultdict(list)
+    waiting: dict[tuple[Kind, torch.Size], list[Asked]] = defaultdict(list)
     for positions in shared:
         items = _kept(problems[positions[0]])
         try:
@@ -130,14 +132,24 @@ def _solve_side_by_side(
             found |= dict.fromkeys(positions, error)
             continue
         for kind, alike in _by_kind(problems, positions).items():
-            together = waiting[kind, design.features.shape]
-            together.append((design, alike))
-            if len(together) == kind.designs(design):
-                found |= _solve(kind, problems, together)
-                together.clear()
+            key = kind, design.features.shape
+            waiting[key].append(Asked(design, alike))
+            held = sum(one.design.features.numel() for together in waiting.values() for one in together)
+            ready = [key] if len(waiting[key]) == kind.designs(design) else list(waiting) if held > HELD else []
+            for kind_of, shape in ready:
+                found |= _solve(kind_of, problems, waiting.pop((kind_of, shape)))
     for (kind, _), together in waiting.items():
         found |= _solve(kind, problems, together)
     return found
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of one set of weighted items."""
+
+    design: Design
+    positions: list[int]
+    """Positions of the problems."""
 
 
 @dataclass(frozen=True)
@@ -179,16 +191,12 @@ def _by_kind(problems: Sequence[Problem], positions: Iterable[int]) -> dict[Kind
     return kinds
 
 
-def _solve(
-    kind: Kind, problems: Sequence[Problem], together: Sequence[tuple[Design, list[int]]]
-) -> dict[int, Solution | Exception]:
+def _solve(kind: Kind, problems: Sequence[Problem], together: Sequence[Asked]) -> dict[int, Solution | Exception]:
     """Solve fits on designs of one shape."""
-    if not together:
-        return {}
-    owner = {position: design for design, positions in together for position in positions}
+    owner = {position: asked.design for asked in together for position in asked.positions}
     # few at a time: each has its labels
-    runs = [((one, _run(_kept(problems[one]))) for one in positions) for _, positions in together]
-    solved = kind.block([design for design, _ in together]).solve(runs)
+    runs = [((one, _run(_kept(problems[one]))) for one in asked.positions) for asked in together]
+    solved = kind.block([asked.design for asked in together]).solve(runs)
     return {position: _solution(owner[position], run, ended) for position, run, ended in solved}
 
 
@@ -208,7 +216,7 @@ def _solution(design: Design, run: Run, ended: Ended | Exception) -> Solution | 
     if not np.isfinite(loss):
         name = type(run.objective).__name__
         return FitError(f"{name}: the loss became {loss} at strength {run.strength}. {LOST}")
-    weight = np.stack([design.slopes(one) for one in ended.parameters], 1)
+    weight = design.slopes(ended.parameters)
     # a column of its own: what is saved later is the memory behind an array, whatever its strides say
     bias = ended.parameters[:, design.directions].contiguous().numpy()
     return Solution(weight, bias, design.mean, design.scale, loss, ended.steps, ended.converged)

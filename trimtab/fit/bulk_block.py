@@ -83,9 +83,11 @@ class Block:
         """Make an empty block; two classes have one column where the slopes are known in closed form."""
         self._designs, self._slopes = designs, slopes
         self._halved, self._scheduled = columns < classes, scheduled
+        self._norm = sqrt(2) if self._halved else 1.0
         self._per_design = slots_of(columns)
         slots = self._per_design * len(designs)
-        self._slots: list[tuple[int, Run] | None] = [None] * slots
+        self._taken: dict[int, tuple[int, Run]] = {}
+        self._busy: list[int] = []
         self._step, self._wave_step = [0] * slots, 0
         self._stop = [(0.0, 0.0)] * slots
         shape = (slots, columns, len(designs[0].moments))
@@ -102,7 +104,7 @@ class Block:
     def solve(self, runs: Sequence[Iterator[tuple[int, Run]]]) -> Iterator[tuple[int, Run, Ended | Exception]]:
         """Yield each run of each design, its number and where it ended, in the order in which they end."""
         self._fill(runs)
-        while any(self._slots):
+        while self._taken:
             for slot, number, run, ended in self._advance():
                 self._place(slot, None)
                 yield number, run, ended
@@ -110,17 +112,20 @@ class Block:
 
     def _fill(self, waiting: Sequence[Iterator[tuple[int, Run]]]) -> None:
         """Start waiting runs in free slots if the next step is in float64, so that each has the same steps in it."""
-        if not any(self._slots):
+        if not self._taken:
             self._wave_step = 0
         elif self._wave_step % EXACT_EVERY:
             return
-        for slot, taken in enumerate(self._slots):
-            if taken is None and (following := next(waiting[slot // self._per_design], None)) is not None:
+        for slot in range(len(self._step)):
+            if slot not in self._taken and (following := next(waiting[slot // self._per_design], None)) is not None:
                 self._place(slot, following)
 
     def _place(self, slot: int, taken: tuple[int, Run] | None) -> None:
         """Start a run in a slot, or leave it empty: there nothing moves."""
-        self._slots[slot] = taken
+        self._taken.pop(slot, None)
+        if taken:
+            self._taken[slot] = taken
+        self._busy = sorted({one // self._per_design for one in self._taken})
         self._step[slot] = 0
         for state in (self._points, self._ahead, self._current, self._penalty, self._near_penalty, self._pace):
             state[slot] = 0
@@ -141,8 +146,7 @@ class Block:
         """Take one step in all slots; return slot, number, run and end of those that ended."""
         ended = dict[int, Ended | Exception]()
         sizes = self._differentiate()
-        taken = [(slot, *found) for slot, found in enumerate(self._slots) if found]
-        for slot, _, run in taken:
+        for slot, (_, run) in self._taken.items():
             if slot in self._slopes.errors:
                 ended[slot] = self._slopes.errors[slot]
                 continue
@@ -152,7 +156,7 @@ class Block:
                 ended[slot] = Ended(self._columns(slot, self._ahead), steps, True)
         self._take_step()
         self._wave_step += 1
-        for slot, _, run in taken:
+        for slot, (_, run) in self._taken.items():
             self._step[slot] += 1
             lost = not sizes[slot] < torch.inf
             if slot not in ended and (lost or self._step[slot] == run.steps):
@@ -160,11 +164,11 @@ class Block:
                 # what left the range of float32 may still be finite
                 parameters = torch.full_like(parameters, torch.nan) if lost else parameters
                 ended[slot] = Ended(parameters, self._step[slot], self._scheduled)
-        return [(slot, number, run, ended[slot]) for slot, number, run in taken if slot in ended]
+        return [(slot, *self._taken[slot], end) for slot, end in ended.items()]
 
     def _differentiate(self) -> list[float]:
         """Find the gradient at the point ahead; return each slot's norm of it, in two columns for two classes."""
-        exact, among = self._wave_step % EXACT_EVERY == 0, self._busy()
+        exact, among = self._wave_step % EXACT_EVERY == 0, self._busy
         if exact:
             self._current -= self._ahead
             self._points += self._ahead
@@ -177,22 +181,15 @@ class Block:
         else:
             self._gradient = self._products.near_gradients(slopes, among).view(self._ahead.shape)
             self._gradient.addcmul_(self._near_penalty, self._ahead)
-        sizes = torch.linalg.vector_norm(self._gradient, dim=(1, 2)).tolist()
-        return [sqrt(2) * size for size in sizes] if self._halved else sizes
-
-    def _busy(self) -> list[int]:
-        """Return which designs have runs."""
-        own = (self._slots[i : i + self._per_design] for i in range(0, len(self._slots), self._per_design))
-        return [design for design, slots in enumerate(own) if any(slots)]
+        return (self._norm * torch.linalg.vector_norm(self._gradient, dim=(1, 2))).tolist()
 
     def _progress(self) -> list[float]:
         """Return which share of its schedule each slot has done; without a schedule there is none."""
-        if not self._scheduled:
-            return [0.0] * len(self._slots)
-        return [
-            step / max(1, found[1].steps - 1) if found else 0.0
-            for step, found in zip(self._step, self._slots, strict=True)
-        ]
+        found = [0.0] * len(self._step)
+        if self._scheduled:
+            for slot, (_, run) in self._taken.items():
+                found[slot] = self._step[slot] / max(1, run.steps - 1)
+        return found
 
     def _take_step(self) -> None:
         """Step against the gradient from the point ahead, then look ahead again."""

@@ -76,7 +76,7 @@ class ClosedForm:
         runs = len(self._items)
         shape = (runs, 1 if classes == 2 else classes, filled)
         self._rooms = {kind: _Room(shape, classes, kind) for kind in (torch.float64, torch.float32)}
-        self._mixing: list[Mixing | None] = [None] * runs
+        self._mixing: dict[int, Mixing] = {}
         self._prior = torch.full((runs, classes), 1 / classes, dtype=torch.float64)
         self._positives = np.zeros(runs, dtype=np.int64)
         self._threshold = torch.zeros(runs, 1, 1, dtype=torch.float64)
@@ -84,14 +84,17 @@ class ClosedForm:
 
     def place(self, slot: int, labels: Float[Tensor, "items classes"] | None, objective: Objective | None) -> None:
         """Give a slot to a run, or empty it."""
+        self._mixing.pop(slot, None)
         if labels is None or objective is None:
-            self._mixing[slot] = None
             for room in self._rooms.values():
                 room.labels[slot] = 1 / self._classes
             return
-        self._mixing[slot] = mixing_of(objective)
         for room in self._rooms.values():
             room.labels[slot, :, : len(labels)] = labels[:, 1] if self._classes == 2 else labels.T
+        mixing = mixing_of(objective)
+        if mixing is None or not objective.scheduled:  # it asks for no hard labels
+            return
+        self._mixing[slot] = mixing
         self._prior[slot] = labels.mean(0)
         self._positives[slot] = class_quotas(self._prior[slot], len(labels))[1]
         self._place_threshold(slot, 0.0)
@@ -105,11 +108,12 @@ class ClosedForm:
             torch.sigmoid(logits, out=room.slopes)
         else:
             torch.softmax(logits, 1, out=room.slopes)
-        mixed = [0.0 if w is None else w(share) for w, share in zip(self._mixing, progress, strict=True)]
-        asked = [slot for slot, w in enumerate(mixed) if w > 0]
+        mixed = {slot: w(progress[slot]) for slot, w in self._mixing.items()}
+        asked = [slot for slot, w in mixed.items() if w > 0]
         if not asked:
             return room.slopes.sub_(room.labels)
-        own = torch.tensor(mixed, dtype=logits.dtype).reshape(-1, 1, 1)
+        own = torch.tensor([mixed.get(slot, 0.0) for slot in range(len(progress))], dtype=logits.dtype)
+        own = own.reshape(-1, 1, 1)
         room.slopes.addcmul_(room.labels, 1 - own, value=-1)
         (self._harden_binary if self._classes == 2 else self._harden)(logits, asked, room.hard)
         return room.slopes.addcmul_(room.hard, own, value=-1)

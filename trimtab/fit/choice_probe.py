@@ -153,7 +153,7 @@ def _fitted(made: ChoiceDesign, run: Run, ended: Ended | Exception) -> FittedCho
     if not np.isfinite(loss):
         name = type(run.objective).__name__
         return FitError(f"{name}: the loss became {loss} at strength {run.strength}. {LOST}")
-    weight = np.ascontiguousarray(made.design.slopes(column))
+    weight = np.ascontiguousarray(made.design.slopes(column.unsqueeze(0))[:, 0])
     return FittedChoices(ChoiceHead(weight, made.design.scale), loss, ended.steps, ended.converged)
 
 
