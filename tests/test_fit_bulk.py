@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from trimtab.errors import FitError
-from trimtab.fit import bulk_block
+from trimtab.fit import bulk, bulk_block, bulk_kind
 from trimtab.fit.bulk import Problem
 from trimtab.fit.bulk_block import Block
 from trimtab.fit.bulk_design import make_design
@@ -204,7 +204,7 @@ def test_same_bits_in_every_place_and_after_another_fit(objective, classes):
 
 @pytest.mark.parametrize("objective", [Naive(), Confidence(), SameNaive()], ids=["naive", "confidence", "automatic"])
 @pytest.mark.parametrize("shape", [(96, 21), (60, 53)], ids=["tall", "wide"])
-def test_same_bits_beside_fits_to_other_items(objective, shape):
+def test_same_bits_beside_fits_to_other_items(objective, shape, monkeypatch):
     """Folds of one shape, of which each has an item more or less, and weights that make designs of their own."""
     x, q = example(2, *shape)
     settings = Probe(steps=30, tolerance=1e-4, max_steps=40)
@@ -219,6 +219,10 @@ def test_same_bits_beside_fits_to_other_items(objective, shape):
     together = fitted(x, asked)
     for one, alone in zip(together, asked, strict=True):
         assert same_bits(one, fitted(x, [alone])[0])
+    monkeypatch.setattr(bulk_kind, "SIDE_BY_SIDE", 30_000)  # 3 or 9 designs a block
+    assert all(map(same_bits, fitted(x, asked), together))
+    monkeypatch.setattr(bulk, "HELD", 0)
+    assert all(map(same_bits, fitted(x, asked), together))
 
 
 @pytest.mark.parametrize("classes", [2, 3])

@@ -19,15 +19,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from trimtab.errors import FitError
-from trimtab.fit.bulk_block import Block, Ended, Run, slots_of
+from trimtab.fit.bulk_block import Ended, Run
 from trimtab.fit.bulk_design import Design, make_design
-from trimtab.fit.bulk_slopes import Automatic, ClosedForm, mixing_of
+from trimtab.fit.bulk_kind import Kind, kind_of
 from trimtab.fit.losses import LOST, losses_of_examples
 from trimtab.fit.probe_settings import Probe
 from trimtab.types import Array, Context, Objective
 
-SIDE_BY_SIDE = 2**19
-"""Features of designs that are solved side by side; of larger ones the products take the time, not the calls."""
 HELD = 2**21
 """Features of designs that wait for others of their shape: 16 MiB, and their bases."""
 CERTAIN = 30.0
@@ -134,13 +132,11 @@ def _solve_side_by_side(
         for kind, alike in _by_kind(problems, positions).items():
             key = kind, design.features.shape
             waiting[key].append(Asked(design, alike))
-            held = sum(one.design.features.numel() for together in waiting.values() for one in together)
-            ready = [key] if len(waiting[key]) == kind.designs(design) else list(waiting) if held > HELD else []
-            for kind_of, shape in ready:
-                found |= _solve(kind_of, problems, waiting.pop((kind_of, shape)))
-    for (kind, _), together in waiting.items():
-        found |= _solve(kind, problems, together)
-    return found
+            if len(waiting[key]) == kind.designs(design):
+                found |= _solve(kind, problems, waiting.pop(key))
+        if sum(one.design.features.numel() for together in waiting.values() for one in together) > HELD:
+            found |= _solve_waiting(problems, waiting)
+    return found | _solve_waiting(problems, waiting)
 
 
 @dataclass(frozen=True)
@@ -152,43 +148,23 @@ class Asked:
     """Positions of the problems."""
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What fits have in common that one block can take."""
-
-    classes: int
-    closed: bool
-    """Whether their slopes are known in closed form."""
-    scheduled: bool
-
-    @property
-    def columns(self) -> int:
-        """Columns of logits of a fit."""
-        return 1 if self.closed and self.classes == 2 else self.classes
-
-    def designs(self, like: Design) -> int:
-        """Return how many designs of this shape a block takes side by side."""
-        return max(1, SIDE_BY_SIDE // like.features.numel()) if self.columns == 1 else 1
-
-    def block(self, designs: Sequence[Design]) -> Block:
-        """Return an empty block."""
-        slots, filled = slots_of(self.columns), len(designs[0].features)
-        slopes = (
-            ClosedForm(slots, self.classes, [one.items for one in designs], filled)
-            if self.closed
-            else Automatic(slots, self.classes, filled)
-        )
-        return Block(designs, self.columns, self.classes, slopes, self.scheduled)
-
-
 def _by_kind(problems: Sequence[Problem], positions: Iterable[int]) -> dict[Kind, list[int]]:
     """Return the positions of each kind, the smallest penalties first: they take the most steps."""
     kinds: dict[Kind, list[int]] = defaultdict(list)
     for position in sorted(positions, key=lambda one: problems[one].strength):
-        objective = problems[position].objective
-        closed = mixing_of(objective) is not None
-        kinds[Kind(problems[position].labels.shape[1], closed, objective.scheduled)].append(position)
+        kinds[kind_of(problems[position].objective, problems[position].labels.shape[1])].append(position)
     return kinds
+
+
+def _solve_waiting(
+    problems: Sequence[Problem], waiting: dict[tuple[Kind, torch.Size], list[Asked]]
+) -> dict[int, Solution | Exception]:
+    """Solve what waits; nothing waits after that."""
+    found: dict[int, Solution | Exception] = {}
+    while waiting:
+        (kind, _), together = waiting.popitem()
+        found |= _solve(kind, problems, together)
+    return found
 
 
 def _solve(kind: Kind, problems: Sequence[Problem], together: Sequence[Asked]) -> dict[int, Solution | Exception]:

@@ -1,4 +1,4 @@
-"""A block: accelerated full-batch steps of a fixed number of fits at once, each as if it were alone.
+"""A block: accelerated full-batch steps of many fits at once, each as if it were alone.
 
     g = F' diag(s) dL/dz + penalty a          a+ = a~ - g / (k m + penalty)          a~ = a+ + j / (j + 3) (a+ - a)
 
