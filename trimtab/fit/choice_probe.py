@@ -27,7 +27,7 @@ from jaxtyping import Float, Int
 
 from trimtab.errors import FitError
 from trimtab.fit.bulk import Problem
-from trimtab.fit.bulk_block import Block, Ended, Run
+from trimtab.fit.bulk_block import Block, Ended, Run, slots_of
 from trimtab.fit.choice_design import ChoiceDesign, make_choice_design
 from trimtab.fit.choice_features import ChoiceFeatures
 from trimtab.fit.choice_slopes import ChoiceSlopes, tabled
@@ -35,7 +35,7 @@ from trimtab.fit.losses import LOST, losses_of_examples, statistics_of, why_lost
 from trimtab.fit.probe import one_thread
 from trimtab.types import Array, Context
 
-SLOTS = 16
+SLOTS = slots_of(1)
 """Fits that a block takes at once."""
 
 
@@ -124,8 +124,8 @@ def _fit_shared(seen: ChoiceFeatures, problems: Sequence[Problem]) -> list[Fitte
     for scheduled, asked in runs.items():
         if asked:
             block = _block(made, scheduled)
-            for place, run, ended in block.solve(run for _, run in asked):
-                found[asked[place][0]] = _fitted(made, run, ended)
+            for position, run, ended in block.solve([iter(asked)]):
+                found[position] = _fitted(made, run, ended)
     return [found[position] for position in range(len(problems))]
 
 
@@ -139,7 +139,7 @@ def _block(made: ChoiceDesign, scheduled: bool) -> Block:
     design = made.design
     slopes = ChoiceSlopes(SLOTS, made.spans, len(design.features))
     # one column for "two classes": the block then takes half the penalty and half the bound
-    return Block(design, SLOTS, 1, 2, slopes, scheduled)
+    return Block([design], 1, 2, slopes, scheduled)
 
 
 def _fitted(made: ChoiceDesign, run: Run, ended: Ended | Exception) -> FittedChoices | Exception:
@@ -153,7 +153,7 @@ def _fitted(made: ChoiceDesign, run: Run, ended: Ended | Exception) -> FittedCho
     if not np.isfinite(loss):
         name = type(run.objective).__name__
         return FitError(f"{name}: the loss became {loss} at strength {run.strength}. {_why(made, run)}")
-    weight = np.ascontiguousarray(made.design.slopes(column))
+    weight = np.ascontiguousarray(made.design.slopes(column.unsqueeze(0))[:, 0])
     return FittedChoices(ChoiceHead(weight, made.design.scale), loss, ended.steps, ended.converged)
 
 

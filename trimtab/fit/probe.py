@@ -4,9 +4,9 @@
     minimise  sum_i w_i L(z_i, q_i) / sum_i w_i  +  lambda / 2 |W|^2          (b is free)
 
 Objectives without a schedule stop at a gradient tolerance; those that follow a schedule or the student's own
-predictions take a stated number of accelerated full-batch steps (`bulk_block.py`). All arithmetic is float64 (between
-exact steps of a schedule, float64 plus differences in float32: `bulk_products.py`) on one thread: a fit has the same
-bits on every executor, and whatever it is solved together with.
+predictions take a stated number of accelerated full-batch steps, less those at the end that would change nothing
+(`bulk_block.py`). All arithmetic is float64, or between exact steps float64 plus differences in float32
+(`bulk_products.py`), on one thread: a fit has the same bits on every executor, and whatever it is solved together with.
 """
 
 from __future__ import annotations

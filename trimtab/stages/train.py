@@ -24,6 +24,7 @@ PROBING = (
     "trimtab.fit.bulk",
     "trimtab.fit.bulk_block",
     "trimtab.fit.bulk_design",
+    "trimtab.fit.bulk_kind",
     "trimtab.fit.bulk_products",
     "trimtab.fit.bulk_slopes",
     "trimtab.fit.losses",
