@@ -19,7 +19,7 @@ def main(positions: int, path: Path) -> None:
         for one in task.found():
             asked = task.question(one)
             row = {"id": one.name, "question": asked.question, "choices": one.moves, "answer": one.moves[one.mate]}
-            row |= {"legal_moves": one.legal, "pieces": one.pieces}
+            row |= {"game": one.game, "legal_moves": one.legal, "pieces": one.pieces}
             handle.write(json.dumps(row) + "\n")
 
 
