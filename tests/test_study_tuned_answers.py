@@ -22,7 +22,7 @@ from trimtab.stages.prefix import Prefix
 from trimtab.stages.train import TrainTune
 from trimtab.study import run
 
-TUNE = {"kind": "tune", "epochs": 4, "learning_rate": 1e-2, "batch_size": 16, "micro_batch_size": 16, "save_every": 100}
+TUNE = {"kind": "tune", "epochs": 6, "batch_size": 8, "micro_batch_size": 8, "save_every": 100}
 TOP = {**TUNE, "method": "full", "layers": {"top": 1}, "learning_rate": 3e-3}
 METHODS = {
     pairs: ["naive", "confidence", {"schedule": "head_then_body"},
@@ -34,9 +34,9 @@ METHODS = {
 
 def tuned(made: Any, folder: Path, **changes: Any) -> Experiment:
     folder.mkdir(parents=True, exist_ok=True)
-    values = made(folder, 150)
-    values["task"] |= {"supervisor": 40, "transfer": 50, "test": 50}
-    values["strong"] = [{"model": values["strong"][0]["model"], "precision": "fp32", "fit": TOP}]
+    values = made(folder, 170)
+    values["task"] |= {"supervisor": 40, "transfer": 70, "test": 50}
+    values["strong"] = [{"model": values["strong"][0]["model"], "pooling": "mean", "precision": "fp32", "fit": TOP}]
     return parse(values | {"methods": METHODS[made], "controls": ["flipped_truth"]} | changes, folder)
 
 
@@ -115,7 +115,7 @@ def test_without_the_cache_it_is_the_same_student(tmp_path: Path) -> None:
     for name, fit in (("cached", TOP), ("whole", {**TOP, "prefix_cache": False})):
         told = tuned(pairs, tmp_path / name, methods=["naive"], controls=False)
         values = tuned(pairs, tmp_path / name, methods=["naive"], controls=False,
-                       strong=[{"model": told.strong[0].spec.model, "precision": "fp32", "fit": fit}])  # fmt: skip
+                       strong=[{"model": told.strong[0].spec.model, "pooling": "mean", "precision": "fp32", "fit": fit}])  # fmt: skip
         found.append(run(values, store=tmp_path / name / "store").row("naive", "brier")["student"]["mean"])
     assert found[0] == pytest.approx(found[1], abs=1e-4)
 
