@@ -1,11 +1,11 @@
 """Chess: of the legal moves, the one that mates. Exact truth, as many items as wanted, of known difficulty.
 
-Positions come from seeded self-play (`self_play.py`): those in which exactly one legal move mates. Black to move is
+Positions come from seeded self-play (`mate_positions.py`): those in which exactly one legal move mates. Black to move is
 turned round, so that White always moves. A model reads the board and one move; moves are written without the signs of
 check and mate, which would give the answer away.
 
-No two positions have the same pieces on the same squares, up to exchanging colours and left with right, or without pawns
-any turn of the board. Positions of one game are a group: none of them is in another split than the others.
+No two positions have the same pieces on the same squares, up to exchanging colours and left with right, or without
+pawns any turn of the board. Positions of one game are a group: none of them is in another split than the others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from trimtab.digest import digest_of, settings_of
 from trimtab.tasks.choice_items import READS, Question, check_reads, items_of_questions
-from trimtab.tasks.self_play import Found, mates_in_one
+from trimtab.tasks.mate_positions import Found, mates_in_one
 from trimtab.types import Items
 
 GENERATOR_VERSION = 2
@@ -77,9 +77,10 @@ class ChessMateInOne:
             notes=("The positions are from random games: simulated data, unlike those of people.",),
         )
 
-    def found(self) -> list[Found]:
-        """Return the positions themselves; raises what `read` raises."""
-        return mates_in_one(self.positions, self.moves, self.fewest_moves, self.data_seed)
+    def found(self, processes: int = 1) -> list[Found]:
+        """Return the positions themselves, which are the same whatever the number of processes; raises what `read`
+        raises."""
+        return mates_in_one(self.positions, self.moves, self.fewest_moves, self.data_seed, processes)
 
     def fingerprint(self) -> str:
         """Return a digest of the settings and of the version of the generator."""

@@ -35,7 +35,8 @@ class Diagram:
     kinds: tuple[int, ...]
     """Squares of the pawns, knights, bishops, rooks, queens and kings of both sides."""
     canonical: tuple[int, ...]
-    """The same for all positions that differ by exchanging left and right, or without pawns by any turn of the board."""
+    """The same for all positions that differ by exchanging left and right, or without pawns by any turn of the
+    board."""
 
     @property
     def placement(self) -> str:
@@ -65,17 +66,17 @@ def diagram(chess: Any, board: Any) -> Diagram:
     return Diagram(sets[0], sets[1:], min(forms))
 
 
-def names_of(chess: Any, board: Any, legal: Sequence[Any]) -> list[Name]:
-    """Return the names of all legal moves of a position in which nobody may castle."""
+def names_of(chess: Any, board: Any, legal: Sequence[Any], some: Sequence[Any]) -> list[Name]:
+    """Return the names of some of all legal moves of a position in which nobody may castle."""
     turned = 0 if board.turn else 56
-    kinds = [board.piece_type_at(move.from_square) for move in legal]
     sources: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for kind, move in zip(kinds, legal, strict=True):
-        sources[kind, move.to_square].append(move.from_square)
+    for move in legal:
+        sources[board.piece_type_at(move.from_square), move.to_square].append(move.from_square)
     theirs = board.occupied_co[not board.turn]
     names = []
-    for kind, move in zip(kinds, legal, strict=True):
+    for move in some:
         source, target = move.from_square, move.to_square
+        kind = board.piece_type_at(source)
         if kind == chess.PAWN:
             # a pawn that leaves its file captures, also in passing
             takes = (source - target) % 8 != 0

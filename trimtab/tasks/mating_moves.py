@@ -1,7 +1,7 @@
 """All moves of a chess position that mate, without trying all that are legal.
 
-Only a move that gives check can mate, and few can give check: those to a square from which their piece attacks the king,
-those of a piece that stands between the king and a slider, promotions, castling and captures en passant.
+Only a move that gives check can mate, and few can give check: those to a square from which their piece attacks the
+king, those of a piece that stands between the king and a slider, promotions, castling and captures en passant.
 
 A check mates only if the king can go nowhere. With the squares beside the king that its own pieces leave free,
 
@@ -189,7 +189,8 @@ def _may_mate(seen: Hunt, lines: _Lines, piece: int, source: int, target: int) -
     left = 1 << source
     occupied = board.occupied & ~left | 1 << target
     if left & lines.between:
-        return True  # another piece may give check too
+        # another piece may give the check, so who could take it or step between is not asked
+        return not _can_flee(seen, piece, left, target)
     helpers = seen.stops & ~lines.tied & ~(1 << target)
     if board.attackers_mask(not board.turn, target, occupied) & helpers:
         return False  # one of them takes it

@@ -1,13 +1,11 @@
-"""Seeded chess games of two players that move at random, and positions in them with exactly one mating move.
+"""One seeded chess game of two players that move at random, and the positions in it with exactly one mating move.
 
-A game starts from a random array: on each side a king at the edge, and 6, 7, 8 or 9 other pieces of the usual set on any
-squares. It lasts a few moves. From the usual array random players take a hundred half-moves to the first mate.
+A game starts from a random array: on each side a king at the edge, and 7 to 10 other pieces on any squares. It lasts a
+few moves. From the usual array random players take a hundred half-moves to the first mate.
 
-The players draw a piece, and one of its moves: so only a few of all legal moves are ever listed. Whether a position has a
-mate is found out without listing them either (`mating_moves.py`).
-
-Positions are taken in turns from games with 6, 7, 8 and 9 pieces a side, so that each is as frequent as the others,
-whatever is found in them how often.
+Both hunt the other king: a player draws a piece, and of its moves the one that takes most squares from that king. So only
+a few of all legal moves are ever listed; whether one of them mates is found out without listing them
+(`mating_moves.py`), and a move that does is not made.
 """
 
 from __future__ import annotations
@@ -17,144 +15,80 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from trimtab.errors import TaskError
 from trimtab.tasks.chess_notation import LETTERS, Diagram, Name, diagram, names_of
 from trimtab.tasks.mating_moves import Hunt, hunt, squares
 
-SIZES = (6, 7, 8, 9)
-"""Pieces of a side at the start, its king not counted."""
 SET = "QQRRRBBNNPPPP"
-"""What the other pieces of a side are drawn from: more heavy ones than in the usual set, since most mates are theirs."""
+"""What a side's pieces are drawn from: more heavy ones than in the usual set, since most mates are theirs."""
 EDGE, INNER, ALL = 0xFF818181818181FF, 0x00FFFFFFFFFFFF00, 0xFFFFFFFFFFFFFFFF
 """Squares at the edge of the board; all but both ends of each file, where no pawn stands; all squares."""
-PLIES = 16
+PLIES = 24
 """Half-moves of a game; the array is the first position."""
-MOST_OF_GAME = 4
+MOST_OF_GAME = 6
 """Positions of one game that are taken at most."""
 MOST_OPEN = 2
-"""Positions in which the king could go to more squares are passed over: one in fifty of those with a mate is lost, and a
-third of the work is saved."""
+"""Positions in which the king could go to more squares are passed over, as are those in check: it saves half of the
+work, and few of those with a mate are lost."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """A position with White to move in which exactly one legal move mates."""
+class Position:
+    """A position in which one legal move mates, seen by whoever moves."""
 
     game: str
-    """The game that it comes from; positions of one game are alike."""
     ply: int
     """Half-moves of the game before it."""
-    placement: str
-    """First field of the FEN; nobody has the right to castle."""
+    diagram: Diagram
     en_passant: str
     """Square on which a pawn may be captured in passing, or "-"."""
     legal: int
     """Number of legal moves."""
-    moves: tuple[str, ...]
-    """The mating move and others in standard algebraic notation without the signs of check and mate, in the order of
-    the alphabet."""
+    moves: tuple[Name, ...]
+    """The mating move and some of the others, in the order of the alphabet."""
     mate: int
     """Which of them mates."""
 
-    @property
-    def name(self) -> str:
-        """Different for every position."""
-        return f"{self.game}-{self.ply:02d}"
 
-    @property
-    def pieces(self) -> int:
-        """Number of pieces on the board, kings and pawns counted."""
-        return sum(letter.isalpha() for letter in self.placement)
+def positions_of_game(chess: Any, size: int, number: int, shown: int, fewest: int, seed: int) -> list[Position]:
+    """Play a game with `size` pieces a side beside the king, and return its positions with `fewest` legal moves or more.
 
-
-def chess_library() -> Any:
-    """Return python-chess. Raises TaskError where it is not installed."""
-    try:
-        import chess
-    except ModuleNotFoundError:
-        raise TaskError(
-            "The task chess_mate_in_one needs python-chess, which is not installed. Install it with the extra: "
-            'pip install "trimtab[chess]"'
-        ) from None
-    return chess
-
-
-def mates_in_one(positions: int, shown: int, fewest: int, seed: int) -> list[Found]:
-    """Return so many positions, each with `fewest` legal moves or more and up to `shown` of them.
-
-    Which moves are left out is drawn; the mating one never is. Raises TaskError where python-chess is not installed.
+    Up to `shown` moves are named. Which are left out is drawn; the mating one never is.
     """
-    chess = chess_library()
-    streams = [_positions(chess, size, fewest, seed) for size in SIZES]
-    found: list[Found] = []
-    seen: set[object] = set()
-    while len(found) < positions:
-        one = next(streams[len(found) % len(SIZES)])
-        key = one.diagram.canonical
-        if key not in seen:
-            seen.add(key)
-            found.append(one.found(shown, seed))
-    return found
-
-
-@dataclass(frozen=True)
-class _Position:
-    """A position as it stands in a game, whoever moves."""
-
-    game: str
-    ply: int
-    diagram: Diagram
-    names: Sequence[Name]
-    """Of all legal moves."""
-    mate: Name
-    en_passant: str
-
-    def found(self, shown: int, seed: int) -> Found:
-        """Return it with some of its moves."""
-        others = [one for one in self.names if one != self.mate]
-        chosen = Random(f"{seed}/{self.game}/{self.ply}/shown").sample(others, min(len(others), shown - 1))
-        moves = tuple(sorted([self.mate, *chosen]))
-        placement = self.diagram.placement
-        return Found(
-            self.game, self.ply, placement, self.en_passant, len(self.names), moves, moves.index(self.mate)
-        )  # fmt: skip
-
-
-def _positions(chess: Any, size: int, fewest: int, seed: int) -> Iterator[_Position]:
-    """Yield the positions of all games with arrays of one size."""
-    number = 0
-    while True:
-        random = Random(f"{seed}/{size}/{number}")
-        yield from _of_game(chess, _array(chess, random, size), random, fewest, f"game-{size}-{number:07d}")
-        number += 1
-
-
-def _of_game(chess: Any, board: Any, random: Random, fewest: int, game: str) -> Iterator[_Position]:
-    """Play a game and yield its positions with one mating move."""
-    taken = 0
+    random, game = Random(f"{seed}/{size}/{number}"), f"game-{size:02d}-{number:07d}"
+    board, found = random_array(chess, random, size), []
     for ply in range(PLIES):
         seen = hunt(chess, board)
-        mates = seen.mating_moves() if seen.open.bit_count() <= MOST_OPEN else []
+        passed_over = seen.open.bit_count() > MOST_OPEN or board.is_check()
+        mates = [] if passed_over else seen.mating_moves()
         if len(mates) == 1:
             legal = sorted(board.generate_legal_moves(), key=_order)
             if len(legal) >= fewest:
-                names = names_of(chess, board, legal)
-                passing = _passing(chess, board)
-                yield _Position(game, ply, diagram(chess, board), names, names[legal.index(mates[0])], passing)
-                taken += 1
-        if taken == MOST_OF_GAME or not _moved(seen, random, mates):
-            return
+                # numbers of its own, so that more or fewer moves shown change no game
+                drawn = Random(f"{seed}/{size}/{number}/{ply}/shown")
+                found.append(_position(chess, board, game, ply, legal, mates[0], shown, drawn))
+        if len(found) == MOST_OF_GAME or not _moved(seen, random, mates):
+            break
+    return found
+
+
+def _position(
+    chess: Any, board: Any, game: str, ply: int, legal: Sequence[Any], mate: Any, shown: int, random: Random
+) -> Position:
+    others = [move for move in legal if move != mate]
+    chosen = random.sample(others, min(len(others), shown - 1))
+    answer, *names = names_of(chess, board, legal, [mate, *chosen])
+    moves = tuple(sorted([answer, *names]))
+    return Position(game, ply, diagram(chess, board), _passing(chess, board), len(legal), moves, moves.index(answer))
 
 
 def _passing(chess: Any, board: Any) -> str:
-    """Return the square on which a pawn may be captured in passing, White to move, or "-"."""
     if not board.has_legal_en_passant():
         return "-"
     return chess.square_name(board.ep_square if board.turn else board.ep_square ^ 56)
 
 
-def _array(chess: Any, random: Random, size: int) -> Any:
-    """Return a random array in which nobody is in check."""
+def random_array(chess: Any, random: Random, size: int) -> Any:
+    """Return a board with `size` pieces and a king on each side, on which nobody is in check; White moves."""
     while True:
         board = chess.Board(None)
         sets = dict.fromkeys(LETTERS, 0)
@@ -191,11 +125,7 @@ def _free(random: Random, allowed: int, occupied: int) -> int:
 
 
 def _moved(seen: Hunt, random: Random, mates: Sequence[Any]) -> bool:
-    """Make a legal move that does not mate; say whether there was one.
-
-    A piece is drawn first, and of its moves the one that takes most squares from the other king, at random among
-    equals.
-    """
+    """Make a legal move that does not mate; say whether there was one."""
     board = seen.board
     if board.is_check():
         return _answered(board, random, mates)
@@ -211,7 +141,6 @@ def _moved(seen: Hunt, random: Random, mates: Sequence[Any]) -> bool:
 
 def _answered(board: Any, random: Random, mates: Sequence[Any]) -> bool:
     """Make a legal move that does not mate out of a check; say whether there was one."""
-    # an order of our own, so that another version of the library plays the same games
     moves = sorted((move for move in board.generate_legal_moves() if move not in mates), key=_order)
     if moves:
         board.push(moves[int(random.random() * len(moves))])
@@ -219,7 +148,7 @@ def _answered(board: Any, random: Random, mates: Sequence[Any]) -> bool:
 
 
 def _moves_from(seen: Hunt, square: int, random: Random) -> Iterator[Any]:
-    """Yield the moves of a piece, best first, some of which may not be legal."""
+    """Yield the moves of a piece, best first and equals at random; some of them may not be legal."""
     chess, board = seen.chess, seen.board
     if board.pawns >> square & 1:
         yield from _turned(sorted(board.generate_pseudo_legal_moves(1 << square), key=_order), random)
@@ -239,4 +168,5 @@ def _turned(some: list[Any], random: Random) -> list[Any]:
 
 
 def _order(move: Any) -> tuple[int, int, int]:
+    """An order of our own, so that another version of the library plays the same games."""
     return move.from_square, move.to_square, move.promotion or 0
