@@ -300,7 +300,9 @@ def test_identical_answers_are_as_good_as_each_other(folder: Path, tmp_path: Pat
     reading = Reading(spec, same, PROMPT, answers=data.answers)
     np.testing.assert_allclose(predict_tuned(reading, tmp_path / "out").probabilities, 0.5, atol=1e-5)
     exchanged = replace(data, texts=turned(data, slice(None)).texts)
-    np.testing.assert_allclose(predicted(spec, exchanged, tmp_path)[:, ::-1], predicted(spec, data, tmp_path), atol=1e-5)
+    np.testing.assert_allclose(
+        predicted(spec, exchanged, tmp_path)[:, ::-1], predicted(spec, data, tmp_path), atol=1e-5
+    )
 
 
 def test_tokens_of_all_answers_are_counted(folder: Path, tmp_path: Path) -> None:

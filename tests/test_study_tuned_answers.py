@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +115,9 @@ def test_without_the_cache_it_is_the_same_student(tmp_path: Path) -> None:
     found = []
     for name, fit in (("cached", TOP), ("whole", {**TOP, "prefix_cache": False})):
         told = tuned(pairs, tmp_path / name, methods=["naive"], controls=False)
-        values = tuned(pairs, tmp_path / name, methods=["naive"], controls=False,
-                       strong=[{"model": told.strong[0].spec.model, "pooling": "mean", "precision": "fp32", "fit": fit}])  # fmt: skip
-        found.append(run(values, store=tmp_path / name / "store").row("naive", "brier")["student"]["mean"])
+        strong = [{"model": told.strong[0].spec.model, "pooling": "mean", "precision": "fp32", "fit": fit}]
+        told = tuned(pairs, tmp_path / name, methods=["naive"], controls=False, strong=strong)
+        found.append(run(told, store=tmp_path / name / "store").row("naive", "brier")["student"]["mean"])
     assert found[0] == pytest.approx(found[1], abs=1e-4)
 
 
@@ -128,8 +129,6 @@ def test_an_objective_that_looks_at_other_items_is_refused_for_choices(tmp_path:
             return {"mean": logits.mean(-2)}
 
     told = tuned(choices, tmp_path)
-    from dataclasses import replace
-
     watched = replace(told, methods=(replace(told.methods[0], objective=Watching()),))
     with pytest.raises(ExperimentError, match=r"methods\.0: the objective Watching computes statistics over all items"):
         check_choices(watched)

@@ -2,9 +2,9 @@
 
     z_i = (r_i1, .., r_ik)      L_i = L(z_i, q_i)      p(c | x_i) = exp(r_ic) / sum_d exp(r_id)
 
-Items with equally many answers are taken together, so that the objective sees of an item exactly what it would see if all
-had as many: nothing is masked. It is told nothing of other examples, which have answers of their own (`plan/choosing.py`
-refuses objectives that ask for it).
+Items with equally many answers are taken together, so that the objective sees of an item exactly what it would see if
+all had as many: nothing is masked. It is told nothing of other examples, which have answers of their own
+(`plan/choosing.py` refuses objectives that ask for it).
 
 McFadden 1974, conditional logit  https://eml.berkeley.edu/reprints/mcfadden/zarembka.pdf
 """

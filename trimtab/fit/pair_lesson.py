@@ -1,6 +1,7 @@
 """Reward modelling by tuning: a model scores both answers of a pair, and learns the pair in both orders.
 
-    z_i = (r_i1, r_i2)      L_i = 1/2 [ L(z_i, q_i) + L(z_i turned, q_i turned) ]      p(second is better) = sigmoid(r_i2 - r_i1)
+    z_i = (r_i1, r_i2)        L_i = 1/2 [ L(z_i, q_i) + L(z_i turned, q_i turned) ]
+    p(second is better) = sigmoid(r_i2 - r_i1)
 
 What the objective knows of more than one example is computed over both orders too: there each side is the better one
 equally often. So no objective, whatever it does with classes, can learn anything from which answer stands first.

@@ -10,8 +10,9 @@ from trimtab.schedules.weak_few_shot import WeakFewShot
 
 
 def check_answers(experiment: Experiment, has: str) -> None:
-    """Raise ExperimentError where something reads one text, or has one row of features, an item; `has` says what an item
-    has instead.
+    """Raise ExperimentError where something reads one text, or has one row of features, an item.
+
+    `has` says what an item has instead.
     """
     of_kind = f"an item of a task of kind {experiment.task.kind} has {has}"
     for number, one in enumerate(experiment.weak):
@@ -28,6 +29,4 @@ def check_answers(experiment: Experiment, has: str) -> None:
             )
     for place, spec in experiment.models():
         if locate(spec).kind == "features":
-            raise ExperimentError(
-                f"{place}: {spec.model} has one row of features an item, and {of_kind}; name a model"
-            )
+            raise ExperimentError(f"{place}: {spec.model} has one row of features an item, and {of_kind}; name a model")

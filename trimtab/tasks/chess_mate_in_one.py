@@ -1,8 +1,8 @@
 """Chess: of the legal moves, the one that mates. Exact truth, as many items as wanted, of known difficulty.
 
-Positions come from seeded self-play (`mate_positions.py`): those in which exactly one legal move mates. Black to move is
-turned round, so that White always moves. A model reads the board and one move; moves are written without the signs of
-check and mate, which would give the answer away.
+Positions come from seeded self-play (`mate_positions.py`): those in which exactly one legal move mates. Black to move
+is turned round, so that White always moves. A model reads the board and one move; moves are written without the signs
+of check and mate, which would give the answer away.
 
 No two positions have the same pieces on the same squares, up to exchanging colours and left with right, or without
 pawns any turn of the board. Positions of one game are a group: none of them is in another split than the others.

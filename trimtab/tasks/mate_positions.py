@@ -1,8 +1,7 @@
 """As many chess positions with one mating move as are wanted, from seeded games, none of them twice.
 
-Positions are taken in turns from games with 7, 8, 9 and 10 pieces a side, so that each size is as frequent as the others,
-however many are found in its games. Games are played in blocks, each with seeds of its own: several processes find what
-one finds.
+Positions are taken in turns from games with 7, 8, 9 and 10 pieces a side, so that each size is as frequent as the
+others, however many are found in its games. Every game has a seed of its own: several processes find what one finds.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 A game starts from a random array: on each side a king at the edge, and 7 to 10 other pieces on any squares. It lasts a
 few moves. From the usual array random players take a hundred half-moves to the first mate.
 
-Both hunt the other king: a player draws a piece, and of its moves the one that takes most squares from that king. So only
-a few of all legal moves are ever listed; whether one of them mates is found out without listing them
+Both hunt the other king: a player draws a piece, and of its moves the one that takes most squares from that king. So
+only a few of all legal moves are ever listed; whether one of them mates is found out without listing them
 (`mating_moves.py`), and a move that does is not made.
 """
 
@@ -27,8 +27,8 @@ PLIES = 24
 MOST_OF_GAME = 6
 """Positions of one game that are taken at most."""
 MOST_OPEN = 2
-"""Positions in which the king could go to more squares are passed over, as are those in check: it saves half of the
-work, and few of those with a mate are lost."""
+"""Positions in which the king could go to more squares are passed over, as are those in check: a third of all, and
+three in a hundred of those with one mating move."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,10 @@ class Position:
 
 
 def positions_of_game(chess: Any, size: int, number: int, shown: int, fewest: int, seed: int) -> list[Position]:
-    """Play a game with `size` pieces a side beside the king, and return its positions with `fewest` legal moves or more.
+    """Play a game with `size` pieces a side beside the king, and return its positions with one mating move.
 
-    Up to `shown` moves are named. Which are left out is drawn; the mating one never is.
+    They have `fewest` legal moves or more, of which up to `shown` are named. Which are left out is drawn; the mating
+    one never is.
     """
     random, game = Random(f"{seed}/{size}/{number}"), f"game-{size:02d}-{number:07d}"
     board, found = random_array(chess, random, size), []
