@@ -25,8 +25,11 @@ from transformers import TrainingArguments
 from trimtab.errors import FitError
 from trimtab.fit.bulk import only_class
 from trimtab.fit.checkpoints import last_checkpoint
+from trimtab.fit.choice_lesson import ChoiceLesson
 from trimtab.fit.devices import check_devices, whole_state
-from trimtab.fit.objective_trainer import BUFFER, Lesson, ObjectiveTrainer, Watcher
+from trimtab.fit.lesson import Lesson
+from trimtab.fit.objective_trainer import BUFFER, ObjectiveTrainer, Watcher
+from trimtab.fit.pair_lesson import PairLesson
 from trimtab.fit.prediction_buffer import PredictionBuffer
 from trimtab.fit.probe import Head, constant_head
 from trimtab.fit.reading import Inputs, Reading, inputs_of
@@ -47,12 +50,13 @@ class Tuning:
 
     reading: Reading
     labels: Labels
-    """In the order of the reading's texts; items of weight 0 are left out."""
+    """In the order of the reading's items; those of weight 0 are left out."""
     objective: Objective
     settings: Tune
     seed: int
     head: Head | None = None
-    """A probe on the same activations from which the head starts; none starts at 0."""
+    """A probe on the same activations from which the head starts, of one column where texts are answers; none starts at
+    0."""
 
 
 def tune(tuning: Tuning, work: Path, out: Path, progress: Progress = silent) -> Mapping[str, Any]:
@@ -71,7 +75,9 @@ def tune(tuning: Tuning, work: Path, out: Path, progress: Progress = silent) -> 
     _spare_the_collector()
     kept = _kept_items(tuning)
     reading, lesson = tuning.reading.chosen(kept), _lesson(tuning, kept)
-    classes, only = lesson.labels.shape[1], only_class(lesson.labels.numpy())
+    # an answer has one score, a text by itself one logit for each class
+    classes = lesson.labels.shape[1] if reading.answers is None else 1
+    only = only_class(lesson.labels.numpy()) if reading.answers is None else None
     student, backbone = build_student(reading.spec, settings, classes, seed, reading.states is not None)
     head = tuning.head if only is None else constant_head(student.head.in_features, classes, only).head
     if head is not None:
@@ -114,19 +120,28 @@ def _spare_the_collector() -> None:
 
 
 def _kept_items(tuning: Tuning) -> list[int]:
-    texts, labels = tuning.reading.texts, tuning.labels
-    if len(texts) != len(labels.ids):
-        raise FitError(f"{len(texts)} texts for {len(labels.ids)} labels; wanted one text per label, in order")
+    reading, labels = tuning.reading, tuning.labels
+    if reading.items != len(labels.ids):
+        what = "texts" if reading.answers is None else "items"
+        raise FitError(f"{reading.items} {what} for {len(labels.ids)} labels; wanted one of them per label, in order")
     kept = np.flatnonzero(labels.weights > 0).tolist()
     if not kept:
         raise FitError("there is no item with a positive weight to tune a model on; keep more of the labels")
+    if reading.answers is not None:
+        reading.answers.check(labels.probabilities)
     return kept
 
 
 def _lesson(tuning: Tuning, kept: list[int]) -> Lesson:
     probabilities = torch.from_numpy(np.asarray(tuning.labels.probabilities, np.float32)[kept])
     weights = torch.from_numpy(np.asarray(tuning.labels.weights, np.float64)[kept])
-    return Lesson(tuning.objective, probabilities, (weights / weights.mean()).float())
+    told = tuning.objective, probabilities, (weights / weights.mean()).float()
+    answers = tuning.reading.answers
+    if answers is None:
+        return Lesson(*told)
+    if answers.in_both_orders:
+        return PairLesson(*told)
+    return ChoiceLesson(*told, counts=torch.tensor(answers.counts)[kept])
 
 
 def _made_from(tuning: Tuning, lesson: Lesson, inputs: Inputs, world: int) -> str:
@@ -137,6 +152,7 @@ def _made_from(tuning: Tuning, lesson: Lesson, inputs: Inputs, world: int) -> st
         repr(lesson.objective), inputs.encoded.ids, inputs.states is not None, world,
         lesson.labels.tolist(), lesson.weights.tolist(),
         tuning.head and [one.tolist() for one in vars(tuning.head).values()],
+        *([inputs.answers.counts, inputs.answers.in_both_orders] if inputs.answers else []),
     )  # fmt: skip
 
 
