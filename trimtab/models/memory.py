@@ -7,6 +7,7 @@ page, before it lends them again: 300,000 page faults for 64 texts of SmolLM2, a
 from __future__ import annotations
 
 import ctypes
+import sys
 from functools import cache
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -22,3 +23,14 @@ def keep_freed_memory() -> bool:
     except (OSError, TypeError, AttributeError):  # another system or another C library: all stays as it is
         return False
     return bool(setting(_MMAP_THRESHOLD, _LARGEST_BLOCK)) and bool(setting(_TRIM_THRESHOLD, _NEVER))
+
+
+def give_back_freed_memory() -> None:
+    """Hand back to the system what is freed and kept, here and by pyarrow: what comes next begins without it."""
+    arrow = sys.modules.get("pyarrow")
+    if arrow is not None:
+        arrow.default_memory_pool().release_unused()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, TypeError, AttributeError):  # another system or another C library: nothing was kept by our wish
+        return
