@@ -161,9 +161,7 @@ class Streamed:
                 yield item, seed, *(self.predictions(one, part) for one in positions)
 
     def _share(self, hits: Float[Array, "seeds bags"], base: Float[Array, "seeds bags"]) -> Scores:
-        return Scores(
-            ratio(hits.sum(1), base.sum(1)), ratio(self._drawn(hits.T), self._drawn(base.T)), (0.0, 1.0)
-        )
+        return Scores(ratio(hits.sum(1), base.sum(1)), ratio(self._drawn(hits.T), self._drawn(base.T)), (0.0, 1.0))
 
     def _drawn(self, counts: Float[Array, "bags *columns"]) -> Float[Array, "draws *columns"]:
         """Return the sums of counts over the bags of each draw, some draws at a time."""
