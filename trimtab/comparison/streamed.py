@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,19 +169,24 @@ class Streamed:
 
     def _scored(self, models: Models) -> dict[str, Scores]:
         """Return all metrics of a model; the counts, which are large, are not kept."""
-        once = np.ones((1, self.resample.item_weights.shape[1]))
         wanted = dict.fromkeys((*self.metrics, "accuracy", "ece"))
         points: dict[str, list[float]] = {name: [] for name in wanted}
         draws: dict[str, list[Array]] = {name: [] for name in wanted}
         for position in models:
-            cells = self._counted(position)
-            self._cells[position] = cells.answers, cells.curve_rows()
-            for name in wanted:
-                points[name].append(float(cells.score(name, once)[0]))
-                draws[name].append(
-                    np.concatenate([cells.score(name, weights) for _, weights in self.resample.chunks()])
-                )
+            for name, (point, drawn) in self._scored_one(position, wanted).items():
+                points[name].append(point)
+                draws[name].append(drawn)
         return {name: Scores(np.array(points[name]), np.stack(draws[name], 1), METRICS[name].bounds) for name in wanted}
+
+    def _scored_one(self, position: int, metrics: Iterable[str]) -> dict[str, tuple[float, Float[Array, "draws"]]]:
+        cells = self._counted(position)
+        self._cells[position] = cells.answers, cells.curve_rows()
+        once = np.ones((1, self.resample.item_weights.shape[1]))
+        drawn = {
+            name: np.concatenate([cells.score(name, weights) for _, weights in self.resample.chunks()])
+            for name in metrics
+        }
+        return {name: (float(cells.score(name, once)[0]), values) for name, values in drawn.items()}
 
     def _counted(self, position: int) -> Cells:
         cells = Cells(self.resample.item_weights.shape[1], len(self.counts))
