@@ -106,7 +106,9 @@ class Streamed:
             np.add.at(by_bag, item.bag, values)
             sums[seed] = sums[seed] + by_bag
             np.add.at(items[seed], item.bag, 1)
-        drawn = [ratio(self._drawn(np.asarray(one)), self._drawn(n)[:, None]) for one, n in zip(sums, items, strict=True)]
+        drawn = [
+            ratio(self._drawn(np.asarray(one)), self._drawn(n)[:, None]) for one, n in zip(sums, items, strict=True)
+        ]
         point = [np.sum(one, 0) / n.sum() for one, n in zip(sums, items, strict=True)]
         return Means(np.stack(point), np.stack(drawn, 1))
 
