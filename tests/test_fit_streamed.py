@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from trimtab.errors import FitError
+from trimtab.fit.gathered import gathering
 from trimtab.fit.probe import fit_probe
 from trimtab.fit.probe_settings import Probe
 from trimtab.fit.streamed import Chunk, fit_streamed
@@ -108,3 +111,43 @@ def test_a_loss_that_breaks_stops_at_once() -> None:
     with pytest.raises(FitError, match=r"a slope is not finite at strength 0\.1"):
         fit_streamed(in_chunks(1000, *problem()), Broken(), 0.1, Probe())
     assert len(calls) == 2  # one pass, and one look at why
+
+
+def test_gathered_items_come_again_in_every_pass_and_leave_nothing(tmp_path: Path) -> None:
+    values, labels, weights = problem(items=20)
+    weights[:5] = 0  # a chunk of nothing but these is no chunk
+    told = np.flatnonzero(weights > 0)
+    with gathering(tmp_path / "work") as gathered:
+        for chunk in in_chunks(5, values, labels, weights)():
+            gathered.add(chunk)
+        first = list(gathered())
+        for one, (again, beside) in zip(first, zip(gathered(), gathered(), strict=True), strict=True):
+            for name in ("values", "labels", "weights"):
+                np.testing.assert_array_equal(getattr(again, name), getattr(one, name))
+                np.testing.assert_array_equal(getattr(beside, name), getattr(one, name))
+        assert [len(one.weights) for one in first] == [int((weights[i : i + 5] > 0).sum()) for i in (5, 10, 15)]
+        assert gathered.items == len(told)
+    for name, wanted in (("values", values), ("labels", labels), ("weights", weights)):
+        found = np.concatenate([getattr(one, name) for one in first])
+        np.testing.assert_array_equal(found, wanted[told])
+        assert found.dtype == wanted.dtype
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_a_fit_to_gathered_items_has_the_same_bits(tmp_path: Path) -> None:
+    values, labels, weights = problem()
+    chunks = in_chunks(64, values, labels, weights)
+    with gathering(tmp_path) as gathered:
+        for chunk in chunks():
+            gathered.add(chunk)
+        found = fit_streamed(gathered, Confidence(alpha=0.5), 0.05, Probe(steps=20))
+    wanted = fit_streamed(chunks, Confidence(alpha=0.5), 0.05, Probe(steps=20))
+    np.testing.assert_array_equal(found.head.weight, wanted.head.weight)
+    np.testing.assert_array_equal(found.head.bias, wanted.head.bias)
+
+
+def test_nothing_gathered_is_refused_as_nothing_to_fit(tmp_path: Path) -> None:
+    values, labels, weights = problem(items=20)
+    with gathering(tmp_path) as gathered, pytest.raises(FitError, match="no item"):
+        gathered.add(Chunk(values, labels, 0 * weights))
+        fit_streamed(gathered, Naive(), 0.1, Probe())

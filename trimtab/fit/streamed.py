@@ -52,7 +52,9 @@ def fit_streamed(
     def used() -> Iterator[Chunk]:
         for chunk in chunks():
             kept = chunk.weights > 0
-            if kept.any():
+            if kept.all():
+                yield chunk
+            elif kept.any():
                 yield Chunk(chunk.values[kept], chunk.labels[kept], chunk.weights[kept])
 
     with one_thread():
@@ -94,7 +96,8 @@ class _Moments:
 
     def standard(self, values: Float[Array, "items hidden"]) -> Float[Tensor, "items hidden"]:
         """Return standardised activations."""
-        return (torch.from_numpy(values.astype(np.float64)) - self.mean) / self.scale
+        # float32 minus float64 is float64: one array where a conversion of its own would make two
+        return (torch.from_numpy(values) - self.mean).div_(self.scale)
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def _moments(chunks: Chunks, totals: _Totals) -> _Moments:
     total, mean = totals.weight, totals.sums / totals.weight
     second = torch.zeros(len(mean), len(mean), dtype=torch.float64)
     for chunk in chunks():
-        centred = torch.from_numpy(chunk.values.astype(np.float64)) - mean
+        centred = torch.from_numpy(chunk.values) - mean
         second += centred.T @ (centred * torch.from_numpy(chunk.weights / total).unsqueeze(1))
     deviation = second.diagonal().clamp(min=0).sqrt()
     scale = torch.where(deviation > 1e-12 * mean.abs().clamp(min=1), deviation, 1.0)
