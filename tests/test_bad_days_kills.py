@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from fault_data import write_fault_study
@@ -41,15 +43,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def killed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
-    """Folder of the reports and exit codes of the lanes; a lane ends early where an artifact is not as it should be."""
-    whole, work = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("killed")
+def killed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[int]]]:
+    """Folder of the reports and exit codes of the lanes; a lane ends early where an artifact is not as it should be.
+
+    The killed stages write to a file system in memory, where there is one: a real disk has each write waited for.
+    """
+    whole, memory = tmp_path_factory.mktemp("whole"), Path("/dev/shm")
     assert run_child(make_all, str(folder), str(whole)) == 0
-    places = (str(folder), str(whole), str(work), KILLS)
-    children = [
-        start_child(kill_each, names, *places, needs, heavy=needs == "models") for names, needs in LANES.items()
-    ]
-    return work, [end_child(child, 900) for child in children]
+    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as work:
+        places = (str(folder), str(whole), work, KILLS)
+        children = [
+            start_child(kill_each, names, *places, needs, heavy=needs == "models") for names, needs in LANES.items()
+        ]
+        yield Path(work), [end_child(child, 900) for child in children]
 
 
 def test_every_kind_of_stage_is_killed(folder: Path) -> None:
