@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -50,6 +51,7 @@ class Disk:
 def disk(tmp_path: Path) -> Iterator[Disk]:
     made = Disk(tmp_path / "disk")
     yield made
+    gc.collect()  # frames of what failed may still hold a file open
     subprocess.run(["umount", str(made.folder)], check=True)
 
 
