@@ -35,7 +35,7 @@ from trimtab.objectives.naive import Naive
 from trimtab.types import Context, Labels, ModelSpec
 
 PROMPT = "review : {text} the answer :"
-QUICK = Tune(batch_size=8, micro_batch_size=8, epochs=3, learning_rate=1e-2, rank=4, save_every=3)
+QUICK = Tune(batch_size=8, micro_batch_size=8, epochs=3, learning_rate=1e-2, rank=4)
 
 
 @pytest.fixture(autouse=True)
@@ -283,9 +283,10 @@ def test_the_pretrained_weights_are_left_alone(folder, tmp_path):
 def test_checkpoints_of_another_fit_are_not_used(folder, tmp_path):
     texts, labels = learnable(20)
     spec = ModelSpec(str(folder), precision="fp32")
-    fit(spec, texts, labels, Naive(), QUICK, tmp_path)
-    fit(spec, texts, labels, Confidence(), QUICK, tmp_path)
-    fit(spec, texts, labels, Confidence(), QUICK, tmp_path / "fresh")
+    saving = replace(QUICK, save_every=3)
+    fit(spec, texts, labels, Naive(), saving, tmp_path)
+    fit(spec, texts, labels, Confidence(), saving, tmp_path)
+    fit(spec, texts, labels, Confidence(), saving, tmp_path / "fresh")
     assert sha256(tmp_path / "out" / "student.safetensors") == sha256(
         tmp_path / "fresh" / "out" / "student.safetensors"
     )
