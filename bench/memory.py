@@ -23,26 +23,47 @@ from demo import device
 
 GOAL = 10.0
 WORDS, ROW, CHUNK = 5_000, 12, 20_000
+HIDDEN, INNER = 64, 128
 
 
 def write_model(folder: Path) -> Path:
-    """Save a random two-layer model whose tokenizer knows the made-up words."""
-    import torch
+    """Write a random two-layer Llama whose tokenizer knows the made-up words; it takes no torch, slow to load."""
+    from safetensors.numpy import save_file
     from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+    folder.mkdir()
     vocabulary = {"[UNK]": 0, "[BOS]": 1, "[EOS]": 2, "[PAD]": 3} | {f"w{i}": i + 4 for i in range(WORDS)}
     inner = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    inner.save(str(folder / "tokenizer.json"))
     names = {"unk_token": "[UNK]", "bos_token": "[BOS]", "eos_token": "[EOS]", "pad_token": "[PAD]"}
-    PreTrainedTokenizerFast(tokenizer_object=inner, model_max_length=64, **names).save_pretrained(folder)
-    torch.manual_seed(0)
-    shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
-    config = LlamaConfig(
-        vocab_size=len(vocabulary), max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=3, **shape
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 64, **names}
+    (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer), "utf-8")
+    kind = {
+        "model_type": "llama",
+        "architectures": ["LlamaForCausalLM"],
+        "dtype": "float32",
+        "tie_word_embeddings": True,
+    }
+    shape = {"hidden_size": HIDDEN, "intermediate_size": INNER, "num_hidden_layers": 2, "num_attention_heads": 4}
+    tokens = {"vocab_size": len(vocabulary), "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3}
+    config = {**kind, **shape, **tokens, "max_position_embeddings": 64}
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    save_file(llama_weights(len(vocabulary)), folder / "model.safetensors", {"format": "pt"})
     return folder
+
+
+def llama_weights(vocabulary: int) -> dict[str, np.ndarray]:
+    """Return normal weights of deviation 0.02 under transformers' names; norms are 1."""
+    generator = np.random.default_rng(0)
+    block = {f"self_attn.{name}_proj": (HIDDEN, HIDDEN) for name in "qkvo"}
+    block |= {"mlp.gate_proj": (INNER, HIDDEN), "mlp.up_proj": (INNER, HIDDEN), "mlp.down_proj": (HIDDEN, INNER)}
+    shapes = {"embed_tokens": (vocabulary, HIDDEN)}
+    shapes |= {f"layers.{i}.{name}": shape for i in range(2) for name, shape in block.items()}
+    norms = ["norm", *(f"layers.{i}.{name}_layernorm" for i in range(2) for name in ("input", "post_attention"))]
+    found = {name: generator.normal(0, 0.02, shape) for name, shape in shapes.items()}
+    found |= {name: np.ones(HIDDEN) for name in norms}
+    return {f"model.{name}.weight": values.astype(np.float32) for name, values in found.items()}
 
 
 def write_rows(path: Path, rows: int) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from trimtab.assets import download
+from trimtab.assets.child import Ended
 from trimtab.assets.table import ASSETS, Asset, Package
 
 WEIGHTS = bytes(range(256)) * 400
@@ -31,8 +34,11 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 PYPROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
 
 
-def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give pip a local folder as its only index, Trimtab an empty home, and return the folder."""
+def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pip: bool = True) -> Path:
+    """Give pip a local folder as its only index, Trimtab an empty home, and return the folder.
+
+    Without `pip` this process copies the wheels instead; what it starts does not.
+    """
     index = tmp_path / "index"
     index.mkdir()
     monkeypatch.setenv("TRIMTAB_HOME", str(tmp_path / "a home"))
@@ -40,6 +46,14 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+
+    def copied(module: str, arguments: list[str], *_: object) -> Ended:
+        for file in index.glob("*.whl"):
+            shutil.copy(file, arguments[-1])
+        return Ended(0, "")
+
+    if not pip:
+        monkeypatch.setattr(download, "run_module", copied)
     return index
 
 

@@ -2,69 +2,18 @@
 
 from __future__ import annotations
 
-import gc
-import json
-import random
-import shutil
-import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from killed_children import count_changes, forked, kill_after, kill_at_change, kill_in_write
+from fault_data import by_level, rated
 
-from trimtab.environment import package_versions
-from trimtab.executors.perform import perform
 from trimtab.experiment import Experiment, parse
 from trimtab.plan import plan
 from trimtab.stages.stage import Stage
-from trimtab.store import Store
-from trimtab.tasks.file import File
-from trimtab.types import Items
 
 PROBE = {"kind": "probe", "strengths": [0.1, 1.0], "folds": 2, "steps": 30, "max_steps": 200}
 TUNE = {"kind": "tune", "rank": 2, "epochs": 1, "batch_size": 14, "micro_batch_size": 14, "save_every": 1}
-WAYS = ("before a change", "at any time", "in mid-write")
-"""Moments of death: before the store is changed, after some time, inside a write that is half done."""
-
-
-def write_fault_study(folder: Path) -> Path:
-    """Write the study's reviews and its two models into a folder and return it."""
-    import pyarrow.csv as pa_csv
-    import pyarrow.parquet as pq
-    from tiny_models import tiny_causal, tiny_encoder
-    from tiny_study import write_reviews
-
-    tiny_encoder(folder / "weak")
-    tiny_causal(folder / "strong")
-    write_reviews(folder / "reviews.csv", items=700)
-    reviews = pa_csv.read_csv(folder / "reviews.csv")
-    pq.write_table(reviews, folder / "reviews.parquet", row_group_size=100)
-    _write_pairs(folder / "pairs.jsonl", reviews.to_pylist(), slice(0, 150))
-    _write_pairs(folder / "second.jsonl", reviews.to_pylist(), slice(150, 250))
-    _write_choices(folder / "choices.jsonl", reviews.to_pylist())
-    return folder
-
-
-def _write_pairs(path: Path, reviews: list[dict[str, Any]], some: slice) -> None:
-    """Write pairs of a good and a bad review."""
-    good, bad = ([one["text"] for one in reviews if one["label"] == label] for label in ("good", "bad"))
-    rows = [{"chosen": better, "rejected": worse} for better, worse in zip(good[some], bad[some], strict=True)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-
-
-def _write_choices(path: Path, reviews: list[dict[str, Any]]) -> None:
-    """Write questions of one good review among one to three bad ones."""
-    good, bad = ([one["text"] for one in reviews if one["label"] == label] for label in ("good", "bad"))
-    bad = list(dict.fromkeys(bad))
-    rows = [
-        {"question": f"review {i} :", "choices": [better, *bad[3 * i : 3 * i + 1 + i % 3]], "answer": 0}
-        for i, better in enumerate(good[:100])
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
 def fault_experiment(folder: Path, **changes: Any) -> Experiment:
@@ -95,17 +44,6 @@ def fault_experiment(folder: Path, **changes: Any) -> Experiment:
     return parse(values | changes, Path())
 
 
-@dataclass(frozen=True)
-class RatedReviews(File):
-    """Reviews with three ratings each, which are right two times out of three."""
-
-    def read(self) -> Items:
-        """Return the items with ratings that gold was not made of."""
-        items = super().read()
-        held = tuple((2.0 * y - 1, 2.0 * y - 1, 1.0 - 2 * y) for y in items.gold.tolist())
-        return replace(items, held_ratings=held)
-
-
 def every_supervisor(folder: Path, fit: dict[str, Any]) -> list[dict[str, Any]]:
     """Return every supervisor that is no single trained model, with small settings."""
     weak = {"model": str(folder / "weak"), "fit": fit, "precision": "fp32"}
@@ -124,19 +62,12 @@ def every_supervisor(folder: Path, fit: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def rated(experiment: Experiment) -> Experiment:
-    """Return an experiment whose reviews have ratings."""
-    task = experiment.task
-    return replace(experiment, task=RatedReviews(**{one.name: getattr(task, one.name) for one in fields(task)}))
-
-
 def _all_else(folder: Path) -> tuple[Stage, ...]:
     """Return the stages of supervisors that are no single model, of steps with evidence, schedules, curves, hints."""
     methods = [
         {"name": "smooth", "labels": [{"graph_smoothing": {"neighbours": 3}}], "objective": "naive"},
         {"schedule": {"strong_to_strong": {"rounds": 1, "folds": 2}}},
         {"schedule": {"early_stopping": {"lengths": [5, 20], "folds": 4}}},
-        {"schedule": {"generative": {}}},
     ]
     strong = [{"model": str(folder / "strong"), "fit": PROBE, "precision": "fp32"}]
     told = fault_experiment(folder, methods=methods, strong=strong, controls=False)
@@ -147,24 +78,13 @@ def _all_else(folder: Path) -> tuple[Stage, ...]:
     return (*(stage for stages in studies for stage in stages), *_pairs(folder), *_choices(folder))
 
 
-@dataclass(frozen=True)
-class LevelledReviews(File):
-    """Reviews of three levels."""
-
-    def read(self) -> Items:
-        """Return the items with a level each."""
-        items = super().read()
-        return replace(items, slices={"level": np.arange(len(items.ids)) % 3.0})
-
-
-def _by_level(folder: Path) -> tuple[Stage, ...]:
+def _levelled(folder: Path) -> tuple[Stage, ...]:
     """Return the stages of a study whose split is by level."""
     strong = [{"model": str(folder / "strong"), "fit": PROBE, "precision": "fp32"}]
     methods = [{"schedule": "easy_truth"}]
     split = {"by": "level", "hard_from": 1}
     told = fault_experiment(folder, strong=strong, methods=methods, split=split, controls=False)
-    task = LevelledReviews(**{one.name: getattr(told.task, one.name) for one in fields(told.task)})
-    return plan(replace(told, task=task)).stages
+    return plan(by_level(told)).stages
 
 
 def _pairs(folder: Path) -> tuple[Stage, ...]:
@@ -185,12 +105,30 @@ def _choices(folder: Path) -> tuple[Stage, ...]:
 def stages_of(folder: Path) -> tuple[Stage, ...]:
     """Return every kind of stage: those of other supervisors, steps and schedules, the study's own, the one that runs
     the lower layers of a student that tunes its top layer only, and those of a study that streams its data."""
-    stages = plan(fault_experiment(folder)).stages
-    tune = TUNE | {"layers": {"top": 1}}
-    topmost = plan(fault_experiment(folder, strong=[{"model": str(folder / "strong"), "fit": tune}])).stages
-    prefix = (one for one in topmost if one.kind == "prefix")
-    every = (*_by_level(folder), *_all_else(folder), *stages[:-1], *prefix, stages[-1], *_streamed(folder))
+    every = (*_levelled(folder), *_reading(folder), *_all_else(folder), *plan(fault_experiment(folder)).stages,
+             *_prefixes(folder), *_smallest(folder), *_streamed(folder))  # fmt: skip
     return tuple({one.digest: one for one in every}.values())
+
+
+def _reading(folder: Path) -> tuple[Stage, ...]:
+    """Return the stages of a model that reads the task's texts first, which are few."""
+    strong = [{"model": str(folder / "strong"), "fit": PROBE, "precision": "fp32"}]
+    methods = [{"schedule": {"generative": {"batch_size": 8}}}]
+    told = fault_experiment(folder, methods=methods, strong=strong, split={"pool": 140}, controls=False)
+    return plan(told).stages
+
+
+def _prefixes(folder: Path) -> Iterator[Stage]:
+    """Yield the stages that run the lower layers of a student."""
+    tune = TUNE | {"layers": {"top": 1}}
+    topmost = fault_experiment(folder, strong=[{"model": str(folder / "strong"), "fit": tune}], controls=False)
+    yield from (one for one in plan(topmost).stages if one.kind == "prefix")
+
+
+def _smallest(folder: Path) -> tuple[Stage, ...]:
+    """Return the comparison with the fewest rows, which takes least time."""
+    strong = [{"model": str(folder / "strong"), "fit": PROBE, "precision": "fp32"}]
+    return plan(fault_experiment(folder, methods=["naive"], strong=strong, controls=False)).stages[-1:]
 
 
 def _streamed(folder: Path) -> tuple[Stage, ...]:
@@ -211,6 +149,13 @@ def small_parts() -> None:
         module.PART = 40
 
 
+def small_steps() -> None:
+    """Let a model that reads few texts save its state now and then."""
+    import trimtab.fit.generative
+
+    trimtab.fit.generative.SAVE_EVERY = 4
+
+
 def named(stages: tuple[Stage, ...]) -> dict[str, Stage]:
     """Return the last stage of each kind by the name of its class: data, split, embed, select, train (twice), ...
 
@@ -228,177 +173,3 @@ def classes_of_stages(base: type[Stage] = Stage) -> Iterator[str]:
         if one.__module__.startswith("trimtab.") and not one.__abstractmethods__:
             yield one.__name__
         yield from classes_of_stages(one)
-
-
-def files_of(store: Store, stage: Stage) -> dict[str, Any]:
-    """Return name -> sha256 and size of an artifact's files."""
-    return store.manifest(stage.kind, stage.digest)["files"]
-
-
-def import_for_any() -> None:
-    """Import and look up now what stages without a model do once per process, so that forked children need not."""
-    import encodings.ascii
-    import encodings.utf_8_sig
-
-    import pandas
-    import pyarrow.dataset
-    import pyarrow.pandas_compat
-    import pyarrow.parquet
-    import safetensors.numpy
-    import scipy.optimize
-    import scipy.sparse.csgraph
-    import sklearn.neural_network
-
-    import trimtab.commands
-    import trimtab.comparison.cells
-    import trimtab.comparison.curves
-    import trimtab.comparison.envelope
-    import trimtab.comparison.overlap
-    import trimtab.comparison.streamed
-    import trimtab.fit.select
-    import trimtab.stages.streamed.parts
-    import trimtab.stages.tables
-    import trimtab.supervise.flipped_choices
-    import trimtab.supervise.flipped_truth
-    import trimtab.supervise.gold
-    import trimtab.supervise.subset
-    import trimtab.tasks.by_level.pool
-    import trimtab.tasks.streamed.roles
-
-    assert all((encodings, pandas, pyarrow, safetensors.numpy, scipy.optimize, scipy.sparse.csgraph, sklearn, trimtab))
-    package_versions()  # for the manifest; reading them is most of what a small stage would do
-
-
-def import_for_models() -> None:
-    """Import and look up now what stages with a model need too."""
-    import peft.utils.transformers_weight_conversion
-    import scipy.stats
-    import torch.utils.serialization
-    import transformers.models.bert.modeling_bert
-    import transformers.models.llama.modeling_llama
-    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
-
-    import trimtab.fit.choice_select
-    import trimtab.fit.generative
-    import trimtab.fit.lower_layers
-    import trimtab.fit.predict_tuned
-    import trimtab.fit.select
-    import trimtab.fit.streamed
-    import trimtab.fit.tune
-    import trimtab.models.activations
-    import trimtab.models.choice_activations
-    import trimtab.models.zero_shot
-    import trimtab.report
-    import trimtab.stages.tune_job
-
-    torch.set_num_threads(1)
-    assert all((peft, scipy.stats, transformers, trimtab))
-    # the renamed weights of all architectures: a thousand patterns, half of the time that a tiny model takes to load
-    get_checkpoint_conversion_mapping("llama")
-
-
-def make_all(folder: str, root: str) -> None:
-    """Make every artifact without disturbance; in a child process."""
-    import torch
-
-    torch.set_num_threads(1)
-    small_parts()
-    store = Store.open(Path(root))
-    for stage in stages_of(Path(folder)):
-        perform(stage, store)
-
-
-def kill_each(names: tuple[str, ...], folder: str, whole: str, work: str, kills: int, models: bool) -> None:
-    """Do `kill_often` to several stages, in a process that imports everything once and computes nothing itself."""
-    import_for_any()
-    if models:
-        import_for_models()
-    small_parts()
-    stages, wanted = named(stages_of(Path(folder))), Store.open(Path(whole))
-    gc.freeze()  # a fork that collects garbage would copy all that it shares with this process
-    for name in names:
-        report = kill_often(stages[name], wanted, Path(work) / name, kills, random.Random(name))
-        (Path(work) / f"{name}.json").write_text(json.dumps(report))
-
-
-def link(stages: Iterable[Stage], wanted: Store, root: Path) -> None:
-    """Let finished artifacts of another store be found in the store at `root`."""
-    for stage in stages:
-        target = root / stage.kind / stage.digest
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
-            target.symlink_to(wanted.folder(stage.kind, stage.digest), target_is_directory=True)
-
-
-@dataclass(frozen=True)
-class _Extent:
-    """How much an undisturbed stage does."""
-
-    changes: int
-    seconds: float
-    largest_bytes: int
-
-    def arm(self, way: str, moment: float, folder: Path) -> None:
-        """Have this process killed at a moment (0 its beginning, 1 its end) of the stage that it is about to do."""
-        if way == "before a change":
-            kill_at_change(1 + int(moment * self.changes), folder)
-        elif way == "at any time":
-            kill_after(moment * self.seconds * 0.9)
-        else:
-            kill_in_write(int(moment * self.largest_bytes))
-
-
-def kill_often(stage: Stage, wanted: Store, root: Path, kills: int, moments: random.Random) -> dict[str, Any]:
-    """Kill a stage `kills` times, finish it, compare it with the undisturbed one; say how it died how often.
-
-    The ways of dying take turns. After every fifth kill the stage is finished, compared, and begun afresh.
-    """
-    link(stage.inputs.values(), wanted, root)
-    store, place = Store.open(root), root / stage.kind / stage.digest
-    extent = _extent(stage, store, files_of(wanted, stage))
-    signals, ways, finished = Counter[int](), Counter[str](), 0
-    _begin_afresh(place)
-    for _ in range(8 * kills):
-        if ways.total() == kills:
-            break
-        # the same way until it kills: a death by the clock may come too late
-        way, moment = WAYS[ways.total() % len(WAYS)], moments.random()
-
-        def disturbed(way: str = way, moment: float = moment) -> None:
-            extent.arm(way, moment, place.parent)
-            perform(stage, store)
-
-        code = forked(disturbed)
-        if code:
-            signals[code] += 1
-            ways[way] += 1
-        elif not store.has(stage.kind, stage.digest):
-            raise AssertionError(f"{stage.title} ended well and left nothing")
-        if store.has(stage.kind, stage.digest) or ways.total() % 5 == 0:
-            assert forked(lambda: perform(stage, store) and None) == 0
-            assert files_of(store, stage) == files_of(wanted, stage), stage.title
-            finished += 1
-            _begin_afresh(place)
-    return {"signals": signals, "ways": ways, "finished": finished}
-
-
-def _extent(stage: Stage, store: Store, files: dict[str, Any]) -> _Extent:
-    """Do a stage undisturbed in a fork and measure it."""
-    note = store.root / "extent.json"
-
-    def measured() -> None:
-        last = [0]
-        began = time.monotonic()
-        count_changes(store.root / stage.kind, lambda n: last.__setitem__(0, n))
-        perform(stage, store)
-        found = [last[0], time.monotonic() - began]
-        note.write_text(json.dumps(found))
-
-    assert forked(measured) == 0
-    changes, seconds = json.loads(note.read_text())
-    return _Extent(changes, seconds, max(entry["bytes"] for entry in files.values()))
-
-
-def _begin_afresh(place: Path) -> None:
-    for path in place.parent.glob(f"{place.name}*"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()

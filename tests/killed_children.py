@@ -8,7 +8,6 @@ import os
 import resource
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
@@ -103,14 +102,28 @@ def kill_at_change(number: int, root: Path) -> None:
     count_changes(root, lambda n: die() if n == number else None)
 
 
+class _Event(ctypes.Structure):
+    """What a timer of the system does: send a signal (`sigevent` of glibc, which takes 64 bytes)."""
+
+    _fields_ = (
+        ("value", ctypes.c_void_p),
+        ("signal", ctypes.c_int),
+        ("notify", ctypes.c_int),
+        ("rest", ctypes.c_byte * 48),
+    )
+
+
 def kill_after(seconds: float) -> None:
-    """Kill this process after some time, wherever it is then."""
+    """Kill this process after some time, wherever it is then.
 
-    def wait() -> None:
-        time.sleep(seconds)
-        die()
-
-    threading.Thread(target=wait, daemon=True).start()
+    By a timer of the system: a thread of Python's would wait for the others to let it run.
+    """
+    timer, nanoseconds = ctypes.c_void_p(), max(1, int(seconds * 1e9))
+    event = _Event(signal=signal.SIGKILL)
+    assert _LIBRARY.timer_create(time.CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(timer)) == 0
+    # first the interval at which it repeats, then the time until it is due, in seconds and nanoseconds each
+    due = (ctypes.c_long * 4)(0, 0, *divmod(nanoseconds, 10**9))
+    assert _LIBRARY.timer_settime(timer, 0, due, None) == 0
 
 
 _die_of = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda _number: die())

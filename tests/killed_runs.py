@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fault_study import import_for_any, import_for_models, link
+from fault_imports import for_whole_runs
 from killed_children import ended, fork, forked, seconds_outlived
+from killed_stages import link
 
 from trimtab.cli import run_command
 from trimtab.experiment import load
@@ -42,6 +43,30 @@ def artifacts(store: Path) -> dict[tuple[str, str], Any]:
 def finished(store: Path) -> int:
     """Return how many artifacts are there."""
     return len(list(store.glob("*/*/manifest.json")))
+
+
+def as_command(arguments: list[str], out: Path, err: Path) -> Callable[[], None]:
+    """Return what a fork has to do to be `trimtab` with these arguments, in a session of its own."""
+
+    def action() -> None:
+        os.setsid()
+        _fork_instead_of_spawn()
+        for number, path in ((1, out), (2, err)):
+            with path.open("a") as file:
+                os.dup2(file.fileno(), number)
+        os._exit(run_command(arguments))
+
+    return action
+
+
+def run_twice_at_once(file: str, folder: str) -> None:
+    """Start two runs of one file in one store at the same moment; what they print goes to `out0`, `err0` and so on."""
+    for_whole_runs()
+    work = Path(folder)
+    command = ["run", file, "--json", "--store", str(work / "store"), "--runs", str(work / "runs")]
+    both = [fork(as_command(command, work / f"out{number}", work / f"err{number}")) for number in (0, 1)]
+    codes = [ended(child) for child in both]
+    assert codes == [0, 0], [(work / f"err{number}").read_text() for number in (0, 1)]
 
 
 def link_readings(stages: tuple[Stage, ...], whole: Path, store: Path) -> None:
@@ -73,17 +98,8 @@ class Run:
 
     def act(self, workers: int) -> Callable[[], None]:
         """Return what a fork has to do."""
-
-        def action() -> None:
-            os.setsid()
-            _fork_instead_of_spawn()
-            with self.log.open("a") as log:
-                os.dup2(log.fileno(), 1)
-                os.dup2(log.fileno(), 2)
-            places = ["--store", str(self.store), "--runs", str(self.folder / "runs")]
-            os._exit(run_command(["run", str(self.file), *places, "--workers", str(workers)]))
-
-        return action
+        places = ["--store", str(self.store), "--runs", str(self.folder / "runs")]
+        return as_command(["run", str(self.file), *places, "--workers", str(workers)], self.log, self.log)
 
     def outcome(self) -> tuple[Any, Any]:
         """Return what it measured and the sha256 of all files."""
@@ -102,8 +118,7 @@ def kill_runs(file: str, whole: str, work: str, workers: int, kills: int) -> Non
 
     Every second death comes at any time from start to end, every second after a number of artifacts.
     """
-    import_for_any()
-    import_for_models()
+    for_whole_runs()
     stages = plan(load(Path(file), [])).stages
     gc.freeze()  # as for stages: forks then share more
     moments, notes = random.Random(workers), Counter[str]()

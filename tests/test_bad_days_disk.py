@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from fault_study import named, stages_of, write_fault_study
+from fault_data import write_fault_study
+from fault_study import named, stages_of
+from killed_stages import files_of, link
 
 from trimtab.cli import run_command
 from trimtab.errors import StageError, StoreError
@@ -48,6 +51,7 @@ class Disk:
 def disk(tmp_path: Path) -> Iterator[Disk]:
     made = Disk(tmp_path / "disk")
     yield made
+    gc.collect()  # frames of what failed may still hold a file open
     subprocess.run(["umount", str(made.folder)], check=True)
 
 
@@ -57,9 +61,13 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stage, ...]:
     return stages_of(write_fault_study(tmp_path_factory.mktemp("study")))
 
 
-def inputs_made(store: Store, stage: Stage) -> None:
-    for needed in order((stage,))[:-1]:
+@pytest.fixture(scope="module")
+def whole(stages: tuple[Stage, ...], tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """What the stages make, and what they need, on a disk with room."""
+    store = Store.open(tmp_path_factory.mktemp("whole"))
+    for needed in order(tuple(named(stages)[name] for name in SPACE)):
         perform(needed, store)
+    return store
 
 
 SPACE: dict[str, tuple[int, Callable[[Path], bool]]] = {
@@ -77,10 +85,10 @@ SPACE: dict[str, tuple[int, Callable[[Path], bool]]] = {
 
 
 @pytest.mark.parametrize("name", SPACE)
-def test_a_full_disk_and_then_a_bigger_one(disk: Disk, stages: tuple[Stage, ...], name: str, tmp_path: Path) -> None:
+def test_a_full_disk_and_then_a_bigger_one(disk: Disk, stages: tuple[Stage, ...], whole: Store, name: str) -> None:
     room, kept = SPACE[name]
     stage, store = named(stages)[name], Store.open(disk.folder / "store")
-    inputs_made(store, stage)
+    link(order((stage,))[:-1], whole, store.root)
     finished = list(store.artifacts())
     disk.leave(room)
     with pytest.raises(
@@ -94,10 +102,7 @@ def test_a_full_disk_and_then_a_bigger_one(disk: Disk, stages: tuple[Stage, ...]
     assert kept(place.with_name(f"{stage.digest}.work"))
     disk.remount("size=64m")
     assert not perform(stage, store).cached
-    elsewhere = Store.open(tmp_path / "elsewhere")
-    for one in order((stage,)):
-        perform(one, elsewhere)
-    assert store.manifest(stage.kind, stage.digest)["files"] == elsewhere.manifest(stage.kind, stage.digest)["files"]
+    assert files_of(store, stage) == files_of(whole, stage)
 
 
 def test_a_run_on_a_full_disk_names_the_stage(disk: Disk, stages: tuple[Stage, ...]) -> None:
@@ -118,10 +123,10 @@ def test_no_room_for_the_lock_or_the_store(disk: Disk, stages: tuple[Stage, ...]
 
 
 def test_a_read_only_store_can_be_read_and_says_that_it_cannot_be_written(
-    disk: Disk, stages: tuple[Stage, ...], capsys: pytest.CaptureFixture[str], tmp_path: Path
+    disk: Disk, stages: tuple[Stage, ...], whole: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store, split = Store.open(disk.folder / "store"), named(stages)["Split"]
-    inputs_made(store, split)
+    link(order((split,))[:-1], whole, store.root)
     disk.remount("ro")
     assert run_command(["ls", "--store", str(store.root)]) == 0
     assert capsys.readouterr().out.startswith("data ")

@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from fault_study import WAYS, classes_of_stages, kill_each, make_all, named, stages_of, write_fault_study
+from fault_data import write_fault_study
+from fault_study import classes_of_stages, named, stages_of
 from killed_children import end_child, run_child, start_child
+from killed_stages import WAYS, kill_each, make_all
 
 KILLS = 20
-WITHOUT_MODEL = ("Data", "Split", "LabelGold", "LabelModel", "LabelStepped", "LabelFlipped", "LabelSubset",
-                 "TextHinted", "Compare")  # fmt: skip
-WITH_MODEL = ("Embed", "Prefix", "Select", "TrainProbe", "PredictProbe", "PredictTuned", "PredictZeroShot")
+OF_TABLES = ("Data", "Split", "SplitSecond", "TextHinted", "LabelGold", "LabelModel", "LabelStepped", "LabelFlipped",
+             "LabelFlippedChoices", "LabelSubset", "LabelResampled", "LabelBoosted", "LabelInformed", "LabelWithout",
+             "LabelCrossFitted", "LabelImplicit", "LabelExplicit", "PredictRatings", "PredictAnnotator",
+             "PredictEnsemble", "PredictSelected", "PredictConsistent", "PredictCoherent", "PredictBest",
+             "Compare")  # fmt: skip
+BY_LEVEL = ("DataByLevel", "SplitByLevel", "CompareByLevel")
 STREAMED = ("StreamedData", "StreamedSplit", "StreamedLabelGold", "StreamedLabelModel", "StreamedLabelStepped",
             "StreamedLabelFlipped", "StreamedCompare")  # fmt: skip
-STREAMED_WITH_MODEL = ("StreamedEmbed", "StreamedSelect", "StreamedTrainProbe", "StreamedPredictProbe",
-                       "StreamedPredictZeroShot")  # fmt: skip
-BY_LEVEL = ("DataByLevel", "SplitByLevel", "CompareByLevel")
-OF_PAIRS = ("EmbedPairs", "SelectPairs", "TrainPairs", "PredictPairs")
-OF_CHOICES = ("EmbedChoices", "SelectChoices", "TrainChoices", "PredictChoices")
-BY_OTHERS = ("PredictRatings", "PredictAnnotator", "PredictEnsemble", "PredictSelected", "PredictConsistent",
-             "PredictCoherent", "PredictBest", "LabelResampled", "LabelBoosted", "LabelInformed", "LabelWithout",
-             "LabelCrossFitted", "SplitSecond", "LabelImplicit", "LabelExplicit")  # fmt: skip
+OF_PROBES = ("Select", "TrainProbe", "PredictProbe", "SelectPairs", "TrainPairs", "PredictPairs", "SelectChoices",
+             "TrainChoices", "PredictChoices", "StreamedSelect", "StreamedTrainProbe",
+             "StreamedPredictProbe")  # fmt: skip
+OF_MODELS = ("Embed", "EmbedPairs", "EmbedChoices", "EmbedAnswered", "Prefix", "PredictTuned", "PredictZeroShot",
+             "PredictPrompted", "StreamedEmbed", "StreamedPredictZeroShot")  # fmt: skip
 LANES = {
-    (*WITHOUT_MODEL, *BY_LEVEL, *STREAMED, *BY_OTHERS, "LabelFlippedChoices"): False,
-    (*WITH_MODEL, *STREAMED_WITH_MODEL, *OF_PAIRS, *OF_CHOICES, "EmbedAnswered", "PredictPrompted"): True,
-    ("TrainTune", "TrainGenerative"): True,
+    (*OF_TABLES, *BY_LEVEL, *STREAMED): "tables",
+    OF_PROBES: "probes",
+    OF_MODELS: "models",
+    ("TrainTune", "TrainGenerative"): "models",
 }
-"""What is killed side by side, and whether it needs the packages that load models."""
+"""What is killed side by side, and what it needs (`fault_imports`)."""
 NAMES = [name for lane in LANES for name in lane]
 
 
@@ -38,13 +43,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def killed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
-    """Folder of the reports and exit codes of the lanes; a lane ends early where an artifact is not as it should be."""
-    whole, work = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("killed")
+def killed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[int]]]:
+    """Folder of the reports and exit codes of the lanes; a lane ends early where an artifact is not as it should be.
+
+    The killed stages write to a file system in memory, where there is one: a real disk has each write waited for.
+    """
+    whole, memory = tmp_path_factory.mktemp("whole"), Path("/dev/shm")
     assert run_child(make_all, str(folder), str(whole)) == 0
-    places = (str(folder), str(whole), str(work), KILLS)
-    children = [start_child(kill_each, names, *places, models, heavy=models) for names, models in LANES.items()]
-    return work, [end_child(child, 300) for child in children]
+    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as work:
+        places = (str(folder), str(whole), work, KILLS)
+        children = [
+            start_child(kill_each, names, *places, needs, heavy=needs == "models") for names, needs in LANES.items()
+        ]
+        yield Path(work), [end_child(child, 900) for child in children]
 
 
 def test_every_kind_of_stage_is_killed(folder: Path) -> None:

@@ -229,7 +229,7 @@ def test_another_method_leaves_the_weak_model_its_labels_and_the_activations(
 
 def test_what_is_equal_is_shared(values: dict[str, Any], tmp_path: Path) -> None:
     one = stages_of(values, tmp_path)
-    two = stages_of(values, tmp_path, strong=values["strong"] * 2, weak=values["weak"] * 2)
+    two = stages_of(values, tmp_path, methods=[*values["methods"], {"name": "again", "objective": "naive"}])
     assert kinds(two, one) == {"compare": 1}
     assert Counter(stage.kind for stage in one.values())["embed"] == 2
     # naive and confident-half choose no penalty of their own: one for the weak labels, ground truth, and each control

@@ -76,7 +76,8 @@ def word_of(process: subprocess.Popen[str], seconds: float) -> dict[str, Any]:
 
 
 def test_a_local_cluster_makes_the_same_artifacts_and_survives_a_killed_process(tmp_path: Path) -> None:
-    values = study(tmp_path / "study", seeds=(0,), methods=["naive", {"name": "own", "objective": "own.py:Smoothed"}])
+    methods = ["naive", {"name": "own", "objective": "own.py:Smoothed"}]
+    values = study(tmp_path / "study", (0,), methods=methods, controls=False, metrics=["accuracy"])
     (tmp_path / "study" / "own.py").write_text(SOURCE)
     (tmp_path / "study" / "smoothing_helper.py").write_text(HELPER)
     asked = {"executor": "ray", "settings": {"cpus": 1}, "store": str(tmp_path / "ray"), "toys": True,

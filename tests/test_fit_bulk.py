@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from trimtab.errors import FitError
+from trimtab.fit import bulk, bulk_block, bulk_kind
 from trimtab.fit.bulk import Problem
+from trimtab.fit.bulk_block import Block
 from trimtab.fit.bulk_design import make_design
 from trimtab.fit.probe import Fitted, fit_probes
 from trimtab.fit.probe_settings import Probe
@@ -28,6 +30,14 @@ class SameNaive(Naive):
 @dataclass(frozen=True)
 class SameConfidence(Confidence):
     """Auxiliary confidence as somebody else's."""
+
+
+@dataclass(frozen=True)
+class Late(Confidence):
+    """Changes in the last quarter of its schedule, long after a fit has come to rest."""
+
+    def weight(self, progress):
+        return 0.2 if progress < 0.75 else 0.8
 
 
 @dataclass(frozen=True)
@@ -192,6 +202,56 @@ def test_same_bits_in_every_place_and_after_another_fit(objective, classes):
     assert all(same_bits(one, alone) for one in found)
 
 
+@pytest.mark.parametrize("objective", [Naive(), Confidence(), SameNaive()], ids=["naive", "confidence", "automatic"])
+@pytest.mark.parametrize("shape", [(96, 21), (60, 53)], ids=["tall", "wide"])
+def test_same_bits_beside_fits_to_other_items(objective, shape, monkeypatch):
+    """Folds of one shape, of which each has an item more or less, and weights that make designs of their own."""
+    x, q = example(2, *shape)
+    settings = Probe(steps=30, tolerance=1e-4, max_steps=40)
+    rng = np.random.default_rng(4)
+    sides = [np.flatnonzero(np.arange(len(q)) % 7 != fold) for fold in range(7)]
+    asked = [
+        problem(q, objective, strength, rows, weights, settings)
+        for rows in sides
+        for weights in (None, rng.uniform(0.5, 2, len(rows)))
+        for strength in (0.01, 1.0)
+    ]
+    together = fitted(x, asked)
+    for one, alone in zip(together, asked, strict=True):
+        assert same_bits(one, fitted(x, [alone])[0])
+    monkeypatch.setattr(bulk_kind, "SIDE_BY_SIDE", 30_000)  # 3 or 9 designs a block
+    assert all(map(same_bits, fitted(x, asked), together))
+    monkeypatch.setattr(bulk, "HELD", 0)
+    assert all(map(same_bits, fitted(x, asked), together))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_schedule_that_has_come_to_rest_ends_where_its_last_step_would(classes, monkeypatch):
+    x, q = example(classes)
+    asked = [
+        problem(q, Confidence(alpha), strength, settings=Probe()) for alpha in (0.2, 0.9) for strength in (0.1, 3.0)
+    ]
+    taken = []
+    monkeypatch.setattr(Block, "_take_step", lambda self, step=Block._take_step: (taken.append(1), step(self)))
+    found = fitted(x, asked)
+    short = len(taken)
+    monkeypatch.setattr(bulk_block, "SETTLED", 0.0)
+    whole = fitted(x, asked)
+    assert short < 200 < 300 <= len(taken) - short
+    for one, other in zip(found, whole, strict=True):
+        np.testing.assert_allclose(one.head.probabilities(x), other.head.probabilities(x), atol=1e-6)
+        assert one.steps == other.steps == 300 and one.converged
+
+
+def test_an_objective_that_may_still_change_takes_all_its_steps():
+    x, q = example()
+    asked = problem(q, Late(), 1.0, settings=Probe())
+    (found,) = fitted(x, [asked])
+    np.testing.assert_allclose(found.head.probabilities(x), plainly(x, asked)[0], atol=1e-6)
+    (rested,) = fitted(x, [problem(q, Confidence(0.2), 1.0, settings=Probe())])
+    assert np.abs(found.head.probabilities(x) - rested.head.probabilities(x)).max() > 0.01
+
+
 @pytest.mark.parametrize("objective", [Naive(), Confidence(), SameConfidence()], ids=["naive", "confidence", "own"])
 def test_a_companion_that_fails_stops_itself_alone(objective):
     x, q = example()
@@ -208,7 +268,7 @@ def test_a_companion_that_fails_stops_itself_alone(objective):
     assert same_bits(found, alone)
     said = [f"{type(one).__name__}: {one}" for one in failed]
     assert said[0].startswith("FitError: Diverging: the loss became")
-    assert said[1] == "RuntimeError: the sky fell"
+    assert said[1].startswith("FitError: the objective Raising raised RuntimeError: the sky fell in ")
     assert "no item with a positive weight" in said[2]
 
 

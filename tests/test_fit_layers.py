@@ -25,7 +25,7 @@ from trimtab.stages import prefix as prefix_stage
 from trimtab.types import Labels, ModelSpec
 
 PROMPT = "review : {text} the answer :"
-QUICK = Tune(layers=Layers(2), batch_size=8, micro_batch_size=4, epochs=2, learning_rate=1e-2, rank=4, save_every=2)
+QUICK = Tune(layers=Layers(2), batch_size=8, micro_batch_size=4, epochs=2, learning_rate=1e-2, rank=4)
 
 
 @pytest.fixture(autouse=True)

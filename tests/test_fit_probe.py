@@ -317,7 +317,8 @@ def test_a_head_that_was_written_and_read_says_the_same(classes, tmp_path):
     read = read_head(tmp_path)
     for name in ("weight", "bias", "mean", "scale"):
         np.testing.assert_array_equal(getattr(read, name), getattr(fitted.head, name))
-    np.testing.assert_allclose(read.bias.sum(), 0, atol=1e-9)
+    # steps are float32 differences, and nothing draws back what all classes share
+    np.testing.assert_allclose(read.bias.sum(), 0, atol=1e-6)
 
 
 def test_a_head_of_views_is_refused():

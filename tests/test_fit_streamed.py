@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from trimtab.errors import FitError
+from trimtab.fit.gathered import gathering
 from trimtab.fit.probe import fit_probe
 from trimtab.fit.probe_settings import Probe
 from trimtab.fit.streamed import Chunk, fit_streamed
@@ -64,18 +67,29 @@ def test_a_constant_activation_has_no_slope_and_no_nan() -> None:
     assert np.abs(head.weight[3]).max() < 1e-12
 
 
-@pytest.mark.parametrize("change", ["nothing", "one class", "nan"])
+@pytest.mark.parametrize("change", ["nothing", "nan"])
 def test_what_cannot_be_fitted_is_refused(change: str) -> None:
     values, labels, weights = problem()
     if change == "nothing":
         weights[:] = 0
-    if change == "one class":
-        labels = np.tile([0.0, 1.0], (len(labels), 1))
     if change == "nan":
         values[7, 2] = np.nan
-    wanted = {"nothing": "no item", "one class": "class 1", "nan": "NaN"}[change]
+    wanted = {"nothing": "no item", "nan": "NaN"}[change]
     with pytest.raises(FitError, match=wanted):
         fit_streamed(in_chunks(50, values, labels, weights), Naive(), 0.1, Probe())
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("objective", [Naive(), Confidence()])
+def test_labels_of_one_class_give_the_head_of_a_fit_in_memory(objective: Objective, classes: int) -> None:
+    """To the bits: the head that always answers it. What an item of weight 0 is told does not count."""
+    values, labels, weights = problem(classes=classes)
+    only = np.where((weights > 0)[:, None], np.eye(classes)[1], labels)
+    whole = fit_probe(values, only, weights, objective, 0.1, Probe())
+    parts = fit_streamed(in_chunks(50, values, only, weights), objective, 0.1, Probe())
+    for name, array in vars(whole.head).items():
+        np.testing.assert_array_equal(vars(parts.head)[name], array)
+    assert (parts.loss, parts.steps, parts.converged) == (0.0, 0, True)
 
 
 def test_what_an_item_without_weight_holds_does_not_matter() -> None:
@@ -96,4 +110,44 @@ def test_a_loss_that_breaks_stops_at_once() -> None:
 
     with pytest.raises(FitError, match=r"a slope is not finite at strength 0\.1"):
         fit_streamed(in_chunks(1000, *problem()), Broken(), 0.1, Probe())
-    assert len(calls) == 1
+    assert len(calls) == 2  # one pass, and one look at why
+
+
+def test_gathered_items_come_again_in_every_pass_and_leave_nothing(tmp_path: Path) -> None:
+    values, labels, weights = problem(items=20)
+    weights[:5] = 0  # a chunk of nothing but these is no chunk
+    told = np.flatnonzero(weights > 0)
+    with gathering(tmp_path / "work") as gathered:
+        for chunk in in_chunks(5, values, labels, weights)():
+            gathered.add(chunk)
+        first = list(gathered())
+        for one, (again, beside) in zip(first, zip(gathered(), gathered(), strict=True), strict=True):
+            for name in ("values", "labels", "weights"):
+                np.testing.assert_array_equal(getattr(again, name), getattr(one, name))
+                np.testing.assert_array_equal(getattr(beside, name), getattr(one, name))
+        assert [len(one.weights) for one in first] == [int((weights[i : i + 5] > 0).sum()) for i in (5, 10, 15)]
+        assert gathered.items == len(told)
+    for name, wanted in (("values", values), ("labels", labels), ("weights", weights)):
+        found = np.concatenate([getattr(one, name) for one in first])
+        np.testing.assert_array_equal(found, wanted[told])
+        assert found.dtype == wanted.dtype
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_a_fit_to_gathered_items_has_the_same_bits(tmp_path: Path) -> None:
+    values, labels, weights = problem()
+    chunks = in_chunks(64, values, labels, weights)
+    with gathering(tmp_path) as gathered:
+        for chunk in chunks():
+            gathered.add(chunk)
+        found = fit_streamed(gathered, Confidence(alpha=0.5), 0.05, Probe(steps=20))
+    wanted = fit_streamed(chunks, Confidence(alpha=0.5), 0.05, Probe(steps=20))
+    np.testing.assert_array_equal(found.head.weight, wanted.head.weight)
+    np.testing.assert_array_equal(found.head.bias, wanted.head.bias)
+
+
+def test_nothing_gathered_is_refused_as_nothing_to_fit(tmp_path: Path) -> None:
+    values, labels, weights = problem(items=20)
+    with gathering(tmp_path) as gathered, pytest.raises(FitError, match="no item"):
+        gathered.add(Chunk(values, labels, 0 * weights))
+        fit_streamed(gathered, Naive(), 0.1, Probe())

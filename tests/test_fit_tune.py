@@ -23,6 +23,8 @@ from tiny_models import tiny_causal, tiny_encoder, tiny_texts
 from trimtab.errors import FitError
 from trimtab.fit.predict_tuned import predict_tuned
 from trimtab.fit.prediction_buffer import PredictionBuffer
+from trimtab.fit.probe import fit_probe
+from trimtab.fit.probe_settings import Probe
 from trimtab.fit.reading import Reading
 from trimtab.fit.student import build_student
 from trimtab.fit.tune import Tuning, tune
@@ -33,7 +35,7 @@ from trimtab.objectives.naive import Naive
 from trimtab.types import Context, Labels, ModelSpec
 
 PROMPT = "review : {text} the answer :"
-QUICK = Tune(batch_size=8, micro_batch_size=8, epochs=3, learning_rate=1e-2, rank=4, save_every=3)
+QUICK = Tune(batch_size=8, micro_batch_size=8, epochs=3, learning_rate=1e-2, rank=4)
 
 
 @pytest.fixture(autouse=True)
@@ -224,8 +226,21 @@ def test_labels_that_cannot_be_learned(folder, tmp_path):
         fit(spec, texts[:5], labels, Naive(), QUICK, tmp_path)
     with pytest.raises(FitError, match="no item with a positive weight"):
         fit(spec, texts, replace(labels, weights=np.zeros(6)), Naive(), QUICK, tmp_path)
-    with pytest.raises(FitError, match="one class"):
-        fit(spec, texts, replace(labels, probabilities=np.eye(2)[[1] * 6]), Naive(), QUICK, tmp_path)
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_labels_of_one_class_teach_what_they_teach_a_probe(folder, tmp_path, method):
+    """The head that always answers it, on the model as it was and without a step; weight 0 does not count."""
+    texts, labels = learnable(12)
+    spec, settings = ModelSpec(str(folder), precision="fp32"), replace(QUICK, method=method)
+    kept = np.arange(12) % 2 == 1
+    only = replace(labels, probabilities=np.eye(2)[kept.astype(int)], weights=kept.astype(float))
+    facts = fit(spec, texts, only, Confidence(), settings, tmp_path)
+    found = predicted(spec, tiny_texts(30, seed=5), tmp_path)
+    assert found == pytest.approx(np.tile([0.0, 1.0], (30, 1)), abs=1e-12)
+    assert (facts["steps"], facts["tokens"], facts["items"], facts["losses_nats"]) == (0, 0, 6, [])
+    head = fit_probe(np.ones((2, 3)), np.eye(2)[[1, 1]], np.ones(2), Naive(), 0.1, Probe()).head
+    assert found[0] == pytest.approx(head.probabilities(np.zeros((1, 3)))[0], rel=1e-5)
 
 
 def test_a_loss_that_explodes_is_an_error(folder, tmp_path):
@@ -234,7 +249,9 @@ def test_a_loss_that_explodes_is_an_error(folder, tmp_path):
             return super().__call__(logits, labels, context) * float("inf")
 
     texts, labels = learnable(8)
-    with pytest.raises(FitError, match="lower learning_rate"):
+    with pytest.raises(
+        FitError, match=r"Exploding: the loss is inf for 8 of 8 examples of step 1.*lower learning_rate"
+    ):
         fit(ModelSpec(str(folder)), texts, labels, Exploding(), QUICK, tmp_path)
     assert not (tmp_path / "out").exists()
 
@@ -266,9 +283,10 @@ def test_the_pretrained_weights_are_left_alone(folder, tmp_path):
 def test_checkpoints_of_another_fit_are_not_used(folder, tmp_path):
     texts, labels = learnable(20)
     spec = ModelSpec(str(folder), precision="fp32")
-    fit(spec, texts, labels, Naive(), QUICK, tmp_path)
-    fit(spec, texts, labels, Confidence(), QUICK, tmp_path)
-    fit(spec, texts, labels, Confidence(), QUICK, tmp_path / "fresh")
+    saving = replace(QUICK, save_every=3)
+    fit(spec, texts, labels, Naive(), saving, tmp_path)
+    fit(spec, texts, labels, Confidence(), saving, tmp_path)
+    fit(spec, texts, labels, Confidence(), saving, tmp_path / "fresh")
     assert sha256(tmp_path / "out" / "student.safetensors") == sha256(
         tmp_path / "fresh" / "out" / "student.safetensors"
     )

@@ -29,7 +29,7 @@ def test_eight_micro_batches_of_one_are_one_of_eight(objective, folder, tmp_path
     spec = ModelSpec(str(folder), precision="fp32")
     losses, answers = [], []
     for micro in (1, 8):
-        settings = replace(QUICK, epochs=2, micro_batch_size=micro, save_every=100)
+        settings = replace(QUICK, epochs=2, micro_batch_size=micro)
         facts = fit(spec, texts, labels, objective, settings, tmp_path / str(micro))
         losses.append(facts["losses_nats"])
         answers.append(predicted(spec, texts, tmp_path / str(micro)))
@@ -44,7 +44,7 @@ def test_a_pair_exchanged_is_the_label_exchanged(objective, folder, tmp_path, mo
     monkeypatch.setenv("TRIMTAB_HOME", str(tmp_path / "home"))
     texts, labels = learnable(16)
     spec = ModelSpec(str(folder), precision="fp32")
-    settings = replace(QUICK, epochs=1, save_every=100)
+    settings = replace(QUICK, epochs=1)
     exchanged = Labels(labels.ids, labels.probabilities[:, ::-1].copy(), labels.weights)
     losses = [
         fit(spec, texts, told, objective, settings, tmp_path / str(i))["losses_nats"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fault_study import LevelledReviews
+from fault_data import by_level
 from test_study_fair import frozen_split_with_other_truth, prediction_hashes
 from tiny_study import study
 
@@ -180,9 +180,7 @@ def levelled_study(folder: Path, **changes: Any) -> Experiment:
     """Return a study on reviews of three levels, with two tiny models."""
     values = study(folder, (0,), split={**SPLIT, "hard_from": 1, "kept": 40}, methods=METHODS, metrics=["accuracy"])
     values["task"] |= {"supervisor": 60, "transfer": 60, "test": 60}
-    experiment = parse(values | changes, folder)
-    task = LevelledReviews(**{one.name: getattr(experiment.task, one.name) for one in fields(experiment.task)})
-    return replace(experiment, task=task)
+    return by_level(parse(values | changes, folder))
 
 
 @pytest.fixture(scope="module")

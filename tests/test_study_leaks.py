@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_study import every_supervisor, rated
+from fault_data import rated
+from fault_study import every_supervisor
 from test_study_fair import frozen_split_with_other_truth, prediction_hashes
 from tiny_study import study
 

@@ -18,6 +18,8 @@ from tiny_models import save, tiny_bert
 from tiny_study import study
 
 from trimtab.errors import ExperimentError, StageError
+from trimtab.executors.local import run_stages
+from trimtab.executors.monitor import Quiet
 from trimtab.experiment import Experiment, parse
 from trimtab.fit.probe import fit_probe
 from trimtab.fit.probe_settings import Probe
@@ -30,9 +32,10 @@ from trimtab.schedules.chain import Chain
 from trimtab.schedules.strong_to_strong import StrongToStrong
 from trimtab.schedules.weak_few_shot import WeakFewShot
 from trimtab.stages.cross_fit import LabelCrossFitted
-from trimtab.stages.stage import Stage
+from trimtab.stages.label import LabelGold
+from trimtab.stages.stage import Stage, order
 from trimtab.stages.supervisors import PredictPrompted
-from trimtab.stages.tables import read_labels, rows_of
+from trimtab.stages.tables import read_labels, read_predictions, rows_of
 from trimtab.store import Store, facts_of
 from trimtab.study import run
 
@@ -316,6 +319,20 @@ def test_the_prompt_grows_with_shots_and_the_answers_change(
     assert [one.count("{text}") for one in templates] == [1, 1]
     for one in (few, more):
         assert facts_of(done.at(one))["items"] == 80, "test items only"
+
+
+def test_with_a_supervisor_without_errors_it_is_few_shot_with_the_truth(tmp_path: Path) -> None:
+    """Shown the true labels of the same items by the stage of `prompted` supervisors, the model says the same."""
+    values = study(tmp_path, (0,), methods=["naive", {"name": "few", "schedule": {"weak_few_shot": {"shots": 2}}}])
+    values |= {"weak": [{"annotator": {"confusion": [[1.0, 0.0], [0.0, 1.0]]}}], "controls": False}
+    done = finish(values, tmp_path)
+    weak = asked(done, "few")
+    true = replace(weak, examples=LabelGold(weak.data, weak.split, "transfer"))
+    run_stages(order((true,)), done.store, 1, Quiet())
+    assert weak.digest != true.digest
+    found, wanted = (read_predictions(done.at(one)) for one in (weak, true))
+    assert found.ids == wanted.ids
+    np.testing.assert_array_equal(found.probabilities, wanted.probabilities)
 
 
 def test_another_seed_shows_other_examples(done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

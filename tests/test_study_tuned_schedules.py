@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.numpy import load_file
 from tiny_study import study
 
 from trimtab.errors import ExperimentError
@@ -196,3 +197,56 @@ def test_an_encoder_cannot_read_texts(tmp_path: Path) -> None:
     values = study(tmp_path, (0,), methods=[{"schedule": "generative"}], controls=False)
     with pytest.raises(ExperimentError, match="generative needs a model that continues texts"):
         plan(parse(values | {"strong": values["weak"]}, tmp_path))
+
+
+def predictions_of(planned: Plan, store: Store, method: str) -> np.ndarray:
+    """Return what the student of a method says of the test items."""
+    return read_predictions(folder_of(store, row_stage(planned, method))).of_split("test").probabilities
+
+
+def test_with_one_length_its_student_is_naive_without_the_held_out_items(probed: tuple[Plan, Store]) -> None:
+    """Fitted again here, from the stored labels and activations of the items that are not held out, to the bits."""
+    planned, store = probed
+    (only,) = row_stage(planned, "one_length").predictions
+    learnt, model = read_labels(folder_of(store, only.model.labels)), only.model
+    inside = learnt.weights > 0
+    strength = json.loads((folder_of(store, model.selection) / "selection.json").read_text("utf-8"))["strength"]
+    ids = tuple(pq.read_table(folder_of(store, model.data) / "items.parquet", columns=["id"])["id"].to_pylist())
+    values = load_file(folder_of(store, model.activations) / "activations.safetensors")["activations"]
+    told = values[rows_of(ids, learnt.ids)][inside], learnt.probabilities[inside], np.ones(inside.sum())
+    head = fit_probe(*told, Naive(), strength, replace(model.fit, max_steps=40)).head
+    found = read_predictions(folder_of(store, row_stage(planned, "one_length")))
+    np.testing.assert_allclose(
+        found.probabilities, head.probabilities(values[rows_of(ids, found.ids)]), rtol=0, atol=1e-12
+    )
+
+
+STILL = 1e-12
+"""A learning rate at which float32 weights stay what they are."""
+
+
+def test_tuning_that_moves_nothing_makes_head_then_body_naive_with_a_probe(tmp_path: Path) -> None:
+    """The same model, labels and choice of a penalty; a head folded into float32 is all that lies between."""
+    values = study(tmp_path, (0,), controls=False)
+    strong = {"model": values["strong"][0]["model"], "pooling": "mean", "precision": "fp32"}
+    store = Store.open(tmp_path / "store")
+    found = {}
+    for method, fit in (("naive", "probe"), ("head_then_body", TUNE | {"learning_rate": STILL})):
+        methods = ["naive"] if method == "naive" else [{"schedule": method}]
+        planned = plan(parse(values | {"strong": [strong | {"fit": fit}], "methods": methods}, tmp_path))
+        run_stages(planned.stages, store, 1, Quiet())
+        found[method] = predictions_of(planned, store, method)
+    np.testing.assert_allclose(found["head_then_body"], found["naive"], atol=1e-5)
+    assert np.ptp(found["naive"][:, 1]) > 0.05
+
+
+def test_reading_that_moves_nothing_makes_generative_naive(tmp_path: Path) -> None:
+    """The model goes through the trainer, is written and read again, and is the model that it was."""
+    methods = ["naive", {"schedule": {"generative": {"learning_rate": STILL}}}]
+    values = study(tmp_path, (0,), methods=methods, controls=False)
+    planned = plan(parse(values, tmp_path))
+    store = Store.open(tmp_path / "store")
+    run_stages(planned.stages, store, 1, Quiet())
+    naive, read = (predictions_of(planned, store, method) for method in ("naive", "generative"))
+    np.testing.assert_allclose(read, naive, atol=1e-5)
+    assert np.ptp(naive[:, 1]) > 0.05

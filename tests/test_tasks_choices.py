@@ -309,7 +309,6 @@ def _within_own_choices(store: Path) -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "tune": ({"strong": [{"model": "MODEL", "fit": "tune"}]}, r"strong\.0\.fit: found tune, wanted probe: a task of"),
     "prompted": ({"weak": [{"prompted": {"model": "MODEL"}}]}, r"weak\.0: prompted asks a model about one text"),
     "annotator": ({"weak": [{"annotator": {}}]}, r"weak\.0: annotator takes the places of answers for classes"),
     "adaboost": ({"weak": [{"adaboost": {"model": {"model": "MODEL"}}}]}, r"weak\.0: adaboost takes the places"),

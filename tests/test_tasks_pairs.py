@@ -143,7 +143,7 @@ def test_a_study_on_pairs_learns_and_no_order_decides(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "tune": ({"strong": [{"model": "MODEL", "fit": "tune"}]}, r"strong\.0\.fit: found tune, wanted probe"),
+    "generative": ({"methods": [{"schedule": "generative"}]}, r"methods\.0: the schedule generative reads one text an"),
     "prompted": ({"weak": [{"prompted": {"model": "MODEL"}}]}, r"weak\.0: prompted asks a model about one text"),
     "few shots": ({"methods": [{"schedule": "weak_few_shot"}]}, r"methods\.0: the schedule weak_few_shot reads one"),
 }  # fmt: skip

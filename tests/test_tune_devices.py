@@ -31,6 +31,7 @@ from trimtab.stages.train import TrainTune
 from trimtab.store import Store
 
 SCRIPT = Path(__file__).with_name("rank_scripts.py")
+SCRIPTS = ("shared_fit", "refused_fsdp", "sharded")
 
 
 @pytest.fixture(autouse=True)
@@ -38,47 +39,51 @@ def own_home(tmp_path, monkeypatch):
     monkeypatch.setenv("TRIMTAB_HOME", str(tmp_path / "home"))
 
 
-def torchrun(name: str, folder: Path) -> None:
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with what two processes have done, script by script: they are started once, which takes longest."""
+    folder = tmp_path_factory.mktemp("ranks")
+    for name in SCRIPTS:
+        tiny_causal(folder / name / "model")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [*command, str(SCRIPT), name, str(folder)], env=environment, capture_output=True, text=True, timeout=240
+        [*command, str(SCRIPT), str(folder), *SCRIPTS], env=environment, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    return folder
 
 
-def test_two_processes_give_what_one_gives(tmp_path):
-    tiny_causal(tmp_path / "model")
-    alone = tune(tuning(tmp_path), tmp_path / "one" / "work", tmp_path / "one")
-    torchrun("shared_fit", tmp_path)
-    losses = [json.loads((tmp_path / f"facts-{rank}.json").read_text()) for rank in (0, 1)]
+def test_two_processes_give_what_one_gives(ranks):
+    folder = ranks / "shared_fit"
+    alone = tune(tuning(folder), folder / "one" / "work", folder / "one")
+    losses = [json.loads((folder / f"facts-{rank}.json").read_text()) for rank in (0, 1)]
     # 21 items in batches of 8, two epochs; the objective's statistics come from the predictions of both
     assert len(losses[0]) == 6
     assert losses[0] == losses[1]
     np.testing.assert_allclose(losses[0], alone["losses_nats"], atol=1e-4)
-    facts = json.loads((tmp_path / "out" / "fit.json").read_text())
+    facts = json.loads((folder / "out" / "fit.json").read_text())
     assert (facts["devices"], facts["tokens"], facts["items"]) == (2, alone["tokens"], 21)
-    mine, theirs = (load_file(folder / "student.safetensors") for folder in (tmp_path / "one", tmp_path / "out"))
+    mine, theirs = (load_file(folder / place / "student.safetensors") for place in ("one", "out"))
     for name, value in mine.items():
         torch.testing.assert_close(theirs[name], value, atol=1e-4, rtol=1e-4)
 
 
-def test_fsdp_that_would_be_something_else_is_an_error(tmp_path):
+def test_fsdp_that_would_be_something_else_is_an_error(ranks, tmp_path):
     tiny_causal(tmp_path / "model")
     with pytest.raises(FitError, match=r"`fsdp: true` was asked for, but 1 process\(es\) on cpu run as one"):
         tune(tuning(tmp_path, replace(SETTINGS, fsdp=True)), tmp_path / "w", tmp_path / "o")
-    torchrun("refused_fsdp", tmp_path)
     for rank in (0, 1):
-        assert "2 process(es) on cpu run as MULTI_CPU" in (tmp_path / f"refused-{rank}.txt").read_text()
-    assert not (tmp_path / "out").exists()
+        assert "2 process(es) on cpu run as MULTI_CPU" in (ranks / "refused_fsdp" / f"refused-{rank}.txt").read_text()
+    assert not (ranks / "refused_fsdp" / "out").exists()
 
 
-def test_sharded_weights_are_gathered(tmp_path):
-    torchrun("sharded", tmp_path)
+def test_sharded_weights_are_gathered(ranks):
+    folder = ranks / "sharded"
     whole = Small()
     one_step(whole, slice(None))
-    gathered = load_file(tmp_path / "gathered.safetensors")
-    held = sum(json.loads((tmp_path / f"held-{rank}.json").read_text()) for rank in (0, 1))
+    gathered = load_file(folder / "gathered.safetensors")
+    held = sum(json.loads((folder / f"held-{rank}.json").read_text()) for rank in (0, 1))
     assert held == 3
     assert set(gathered) == set(whole.state_dict())
     for name, value in whole.state_dict().items():
@@ -150,7 +155,7 @@ def test_what_goes_wrong_in_a_process_is_said(tmp_path):
     store = Store.open(tmp_path / "store")
     for one in order((stage,))[:-1]:
         perform(one, store)
-    with pytest.raises(FitError, match="a process of this fit failed: RuntimeError: a factor below 0"):
+    with pytest.raises(FitError, match=r"Scaled raised RuntimeError: a factor below 0 in mine\.py, line 11;"):
         perform(stage, store)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and _ranks():

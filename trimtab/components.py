@@ -30,7 +30,8 @@ def find(name: str, group: str, ours: Mapping[str, str], folder: Path) -> type:
     if ".py:" in name:
         path, _, attribute = name.rpartition(":")
         return _attribute(module_from_file((folder / path).resolve()), attribute, name)
-    table = known(group, ours)
+    # other packages are asked for what is not ours alone: reading what is installed takes tens of milliseconds
+    table = ours if name in ours else known(group, ours)
     if name not in table:
         raise UsageError(f'"{name}" is not known.{did_you_mean(name, table)}')
     module, _, attribute = table[name].partition(":")

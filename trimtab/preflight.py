@@ -36,7 +36,7 @@ from trimtab.types import ModelSpec
 
 LARGE_FILE_BYTES = 1 << 26
 """From this size on, a file is read only by the stage that reads it (64 MiB are some seconds)."""
-SOON_PLAYED = 200
+SOON_PLAYED = 2000
 """Up to so many chess positions are looked for before the stage that reads them (some seconds)."""
 BARE = "{text}"
 _DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")

@@ -14,6 +14,7 @@ from trimtab.executors.monitor import Monitor, Quiet, StageReport
 from trimtab.experiment import Experiment
 from trimtab.models.precision import device_class
 from trimtab.plan import Plan, plan
+from trimtab.plan.purposes import Purposes
 from trimtab.preflight import preflight
 from trimtab.report import write_report
 from trimtab.results import Results
@@ -38,7 +39,8 @@ def run(
     planned = plan(experiment)
     opened = Store.open(store)
     known = preflight(experiment, planned, opened)
-    reports = run_on(executor or LocalSettings(workers), planned.stages, opened, monitor or Quiet())
+    chosen = executor or LocalSettings(workers)
+    reports = run_on(chosen, planned.stages, opened, monitor or Quiet(), Purposes(planned))
     results = Results(_assemble(experiment, planned, opened, reports, known.warnings))
     if runs is not None:
         write_run(results, Path(runs) / experiment.name)

@@ -87,7 +87,7 @@ class PlainLines:
         self.ended += 1
         if report.error and report.tried:
             self.failures.append(report.error)
-            self._say(f"[{self.ended}/{self.total}] {report.title} failed: {report.error}")
+            self._say(f"[{self.ended}/{self.total}] {report.title} failed{report.whose}: {report.error}")
         elif report.error is None and (report.seconds >= _WORTH_A_LINE_S or self.ended == self.total):
             self._say(f"[{self.ended}/{self.total}] {report.title}: done in {duration(report.seconds)}")
 

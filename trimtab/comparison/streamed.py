@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,8 +35,6 @@ def bags_for(n_test: int) -> int:
 class ItemsPart:
     """The test items of one part."""
 
-    ids: Sequence[str]
-    texts: Sequence[str]
     gold: Int[Array, "items"]
     bag: Int[Array, "items"]
 
@@ -52,6 +50,8 @@ class Streamed:
     """Test items of each class."""
     items: Callable[[int], ItemsPart]
     """Reads the test items of a part."""
+    words: Callable[[int], tuple[Sequence[str], Sequence[str]]]
+    """Reads their ids and texts, which few questions are about."""
     predictions: Callable[[int, int], Float[Array, "items classes"]]
     """Reads a model's test probabilities, by position and part."""
     pieces: int
@@ -106,8 +106,9 @@ class Streamed:
             np.add.at(by_bag, item.bag, values)
             sums[seed] = sums[seed] + by_bag
             np.add.at(items[seed], item.bag, 1)
-        weights = self.resample.item_weights.astype(float)
-        drawn = [ratio(weights @ one, (weights @ n)[:, None]) for one, n in zip(sums, items, strict=True)]
+        drawn = [
+            ratio(self._drawn(np.asarray(one)), self._drawn(n)[:, None]) for one, n in zip(sums, items, strict=True)
+        ]
         point = [np.sum(one, 0) / n.sum() for one, n in zip(sums, items, strict=True)]
         return Means(np.stack(point), np.stack(drawn, 1))
 
@@ -136,8 +137,8 @@ class Streamed:
         """Return the test items on which two models differ most, up to `most` of each kind of right and wrong."""
         found = Disagreements(most)
         for part in range(self.pieces):
-            item = self.items(part)
-            found.see(item.ids, item.texts, item.gold, self.predictions(weak, part), self.predictions(student, part))
+            answers = self.predictions(weak, part), self.predictions(student, part)
+            found.see(*self.words(part), self.items(part).gold, *answers)
         return found.chosen()
 
     def told(self, labels: int) -> Told:
@@ -162,23 +163,32 @@ class Streamed:
                 yield item, seed, *(self.predictions(one, part) for one in positions)
 
     def _share(self, hits: Float[Array, "seeds bags"], base: Float[Array, "seeds bags"]) -> Scores:
-        weights = self.resample.item_weights.astype(float)
-        return Scores(ratio(hits.sum(1), base.sum(1)), ratio(weights @ hits.T, weights @ base.T), (0.0, 1.0))
+        return Scores(ratio(hits.sum(1), base.sum(1)), ratio(self._drawn(hits.T), self._drawn(base.T)), (0.0, 1.0))
+
+    def _drawn(self, counts: Float[Array, "bags *columns"]) -> Float[Array, "draws *columns"]:
+        """Return the sums of counts over the bags of each draw, some draws at a time."""
+        return np.concatenate([weights @ counts for _, weights in self.resample.chunks()])
 
     def _scored(self, models: Models) -> dict[str, Scores]:
         """Return all metrics of a model; the counts, which are large, are not kept."""
-        weights = self.resample.item_weights.astype(float)
-        once = np.ones((1, weights.shape[1]))
         wanted = dict.fromkeys((*self.metrics, "accuracy", "ece"))
         points: dict[str, list[float]] = {name: [] for name in wanted}
         draws: dict[str, list[Array]] = {name: [] for name in wanted}
         for position in models:
-            cells = self._counted(position)
-            self._cells[position] = cells.answers, cells.curve_rows()
-            for name in wanted:
-                points[name].append(float(cells.score(name, once)[0]))
-                draws[name].append(cells.score(name, weights))
+            for name, (point, drawn) in self._scored_one(position, wanted).items():
+                points[name].append(point)
+                draws[name].append(drawn)
         return {name: Scores(np.array(points[name]), np.stack(draws[name], 1), METRICS[name].bounds) for name in wanted}
+
+    def _scored_one(self, position: int, metrics: Iterable[str]) -> dict[str, tuple[float, Float[Array, "draws"]]]:
+        cells = self._counted(position)
+        self._cells[position] = cells.answers, cells.curve_rows()
+        once = np.ones((1, self.resample.item_weights.shape[1]))
+        drawn = {
+            name: np.concatenate([cells.score(name, weights) for _, weights in self.resample.chunks()])
+            for name in metrics
+        }
+        return {name: (float(cells.score(name, once)[0]), values) for name, values in drawn.items()}
 
     def _counted(self, position: int) -> Cells:
         cells = Cells(self.resample.item_weights.shape[1], len(self.counts))

@@ -15,6 +15,7 @@ from trimtab.executors.crew import Advanced, Event, Finished, Job, Waiting
 from trimtab.executors.memory import forget_peak
 from trimtab.executors.monitor import StageReport
 from trimtab.executors.perform import found, inputs_of, make, perform
+from trimtab.models.memory import give_back_freed_memory, share_heap_with_arrow
 from trimtab.stages.stage import BulkStage, Stage
 from trimtab.store import Store
 from trimtab.store.record import MANIFEST, damage_of
@@ -24,12 +25,15 @@ Tell = Callable[[Event], None]
 
 def attempt(job: Job, store: Store, tell: Tell) -> None:
     """Perform a job and tell how each of its stages goes and ends."""
+    share_heap_with_arrow()
     together = [stage for stage in job if isinstance(stage, BulkStage)]
     if len(together) > 1:
         _attempt_together(together, store, tell)
+        give_back_freed_memory()
         return
     for stage in job:
         tell(Finished(_attempt_one(stage, store, tell)))
+        give_back_freed_memory()
 
 
 def thinned(tell: Tell, every_s: float) -> Tell:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trimtab.errors import UsageError, did_you_mean
-from trimtab.executors.monitor import Monitor, StageReport
+from trimtab.executors.monitor import Monitor, StageReport, Whose, unknown
 from trimtab.executors.ray_settings import RaySettings
 from trimtab.executors.slurm_settings import SlurmSettings
 from trimtab.stages.stage import Stage
@@ -51,18 +51,20 @@ def executor_named(name: str, **options: Any) -> Executor:
     return _SETTINGS[name](**{_OPTIONS[name][option]: value for option, value in given.items()})
 
 
-def run_on(executor: Executor, stages: Sequence[Stage], store: Store, monitor: Monitor) -> list[StageReport]:
+def run_on(
+    executor: Executor, stages: Sequence[Stage], store: Store, monitor: Monitor, whose: Whose = unknown
+) -> list[StageReport]:
     """Make every artifact of `stages` (inputs first) with the chosen executor; see `trimtab.executors.drive`."""
     match executor:
         case LocalSettings(workers):
             from trimtab.executors import local
 
-            return local.run_stages(stages, store, workers, monitor)
+            return local.run_stages(stages, store, workers, monitor, whose)
         case RaySettings():
             from trimtab.executors import ray_tasks
 
-            return ray_tasks.run_stages(stages, store, executor, monitor)
+            return ray_tasks.run_stages(stages, store, executor, monitor, whose)
         case SlurmSettings():
             from trimtab.executors import slurm
 
-            return slurm.run_stages(stages, store, executor, monitor)
+            return slurm.run_stages(stages, store, executor, monitor, whose)

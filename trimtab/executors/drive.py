@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from trimtab.errors import StageError, TrimtabError
 from trimtab.executors.board import Board
 from trimtab.executors.crew import Advanced, Crew, Died, Event, Finished, Waiting
-from trimtab.executors.monitor import Monitor, StageReport
+from trimtab.executors.monitor import Monitor, StageReport, Whose, unknown
 from trimtab.executors.needs import Estimates
 from trimtab.executors.perform import found
 from trimtab.stages.stage import Stage
 from trimtab.store import Store
 
 
-def drive(stages: Sequence[Stage], store: Store, hire: Callable[[int], Crew], monitor: Monitor) -> list[StageReport]:
+def drive(
+    stages: Sequence[Stage], store: Store, hire: Callable[[int], Crew], monitor: Monitor, whose: Whose = unknown
+) -> list[StageReport]:
     """Make every artifact of `stages` (inputs first); a failure stops only what depends on it.
 
     `hire` is given the number of stages to do, and called only where there are some. A stage whose process died is
-    tried once more. Raises StageError naming the failed stages after everything else is done.
+    tried once more. Raises StageError naming the failed stages, and by `whose` what they were for, after everything
+    else is done.
     """
     reports = {stage.digest: found(stage, store) for stage in stages if store.has(stage.kind, stage.digest)}
     todo = [stage for stage in stages if stage.digest not in reports]
     monitor.begin(len(todo), len(reports))
     if todo:
-        _work_off(todo, reports, Estimates.of(store), hire(len(todo)), monitor)
+        _work_off(todo, reports, Estimates.of(store), hire(len(todo)), monitor, whose)
     failed = [report for report in reports.values() if report.error]
     if failed:
         raise _failure(failed)
@@ -32,10 +36,15 @@ def drive(stages: Sequence[Stage], store: Store, hire: Callable[[int], Crew], mo
 
 
 def _work_off(
-    todo: list[Stage], reports: dict[str, StageReport], estimates: Estimates, crew: Crew, monitor: Monitor
+    todo: list[Stage],
+    reports: dict[str, StageReport],
+    estimates: Estimates,
+    crew: Crew,
+    monitor: Monitor,
+    whose: Whose,
 ) -> None:
     board = Board(todo, reports, estimates)
-    hear = _Listener(board, monitor)
+    hear = _Listener(board, monitor, whose)
     try:
         while board or hear.running:
             for job in iter(lambda: _next_job(board, estimates, crew), None):
@@ -59,8 +68,8 @@ def _next_job(board: Board, estimates: Estimates, crew: Crew) -> tuple[Stage, ..
 class _Listener:
     """Turns what a crew tells into reports."""
 
-    def __init__(self, board: Board, monitor: Monitor) -> None:
-        self._board, self._monitor = board, monitor
+    def __init__(self, board: Board, monitor: Monitor, whose: Whose) -> None:
+        self._board, self._monitor, self._whose = board, monitor, whose
         self.running: set[str] = set()
         self._retried: set[str] = set()
 
@@ -77,6 +86,8 @@ class _Listener:
 
     def _settle(self, report: StageReport) -> None:
         self.running.discard(report.digest)
+        if report.error:
+            report = replace(report, purpose=self._whose(report.digest))
         for one in (report, *self._board.settle(report)):
             self._monitor.finished(one)
 
@@ -102,7 +113,7 @@ def _failure(failed: list[StageReport]) -> TrimtabError:
     more = [f"{others} more failed"] if others else []
     more += [f"{blocked} could not be tried without them"] if blocked else []
     error = StageError(
-        f"stage {first.kind}/{first.digest[:12]} ({first.title}) failed: {str(first.error).rstrip('.')}"
+        f"stage {first.kind}/{first.digest[:12]} ({first.title}) failed{first.whose}: {str(first.error).rstrip('.')}"
         f"{' (' + ', '.join(more) + ')' if more else ''}. What finished is kept; run again after mending the cause"
     )
     error.exit_code = first.exit_code

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from trimtab.stages.stage import Stage
+
+Whose = Callable[[str], str | None]
+"""What a stage is for, by digest, in the words of the experiment file; none where that is not known."""
+
+
+def unknown(digest: str) -> str | None:
+    """Know of no stage what it is for."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,13 @@ class StageReport:
     """Whether it was begun; false where an input had failed."""
     exit_code: int = 1
     """What a failure means to the caller, as in `trimtab.errors`."""
+    purpose: str | None = None
+    """What a stage that failed was for, where that is known."""
+
+    @property
+    def whose(self) -> str:
+        """The purpose as the end of a sentence; empty where there is none."""
+        return f" for {self.purpose}" if self.purpose else ""
 
 
 class Monitor(Protocol):

@@ -17,7 +17,7 @@ from trimtab.errors import TrimtabError
 from trimtab.executors.attempt import attempt, thinned
 from trimtab.executors.crew import Crew, Died, Event, Finished, Job
 from trimtab.executors.drive import drive
-from trimtab.executors.monitor import Monitor, StageReport
+from trimtab.executors.monitor import Monitor, StageReport, Whose, unknown
 from trimtab.executors.needs import Needs
 from trimtab.executors.ray_cluster import connect, import_ray
 from trimtab.executors.ray_settings import RaySettings
@@ -29,7 +29,9 @@ _LOOK_EVERY_S = 2.0
 _MEMORY_STEP = 1 << 28
 
 
-def run_stages(stages: Sequence[Stage], store: Store, settings: RaySettings, monitor: Monitor) -> list[StageReport]:
+def run_stages(
+    stages: Sequence[Stage], store: Store, settings: RaySettings, monitor: Monitor, whose: Whose = unknown
+) -> list[StageReport]:
     """Make every artifact of `stages` (inputs first) on a Ray cluster; see `drive`.
 
     Raises UsageError where the cluster cannot be reached or has no room for a single stage.
@@ -38,7 +40,7 @@ def run_stages(stages: Sequence[Stage], store: Store, settings: RaySettings, mon
     def hire(todo: int) -> Crew:
         return RayTasks(store, settings, todo)
 
-    return drive(stages, store, hire, monitor)
+    return drive(stages, store, hire, monitor, whose)
 
 
 @dataclass

@@ -15,7 +15,7 @@ from trimtab.errors import UsageError
 from trimtab.executors.attempt import attempt, thinned
 from trimtab.executors.crew import Advanced, Crew, Died, Event, Finished, Job
 from trimtab.executors.drive import drive
-from trimtab.executors.monitor import Monitor, StageReport
+from trimtab.executors.monitor import Monitor, StageReport, Whose, unknown
 from trimtab.executors.needs import Needs
 from trimtab.executors.slurm_settings import SlurmSettings
 from trimtab.executors.workers import thread_variables
@@ -26,7 +26,9 @@ _TELL_EVERY_S = 1.0
 _LEAST_MEMORY_GB = 2.0
 
 
-def run_stages(stages: Sequence[Stage], store: Store, settings: SlurmSettings, monitor: Monitor) -> list[StageReport]:
+def run_stages(
+    stages: Sequence[Stage], store: Store, settings: SlurmSettings, monitor: Monitor, whose: Whose = unknown
+) -> list[StageReport]:
     """Make every artifact of `stages` (inputs first) as jobs of a SLURM cluster; see `drive`.
 
     Raises UsageError where there is no SLURM or submitit here.
@@ -35,7 +37,7 @@ def run_stages(stages: Sequence[Stage], store: Store, settings: SlurmSettings, m
     def hire(todo: int) -> Crew:
         return SlurmJobs(store, settings)
 
-    return drive(stages, store, hire, monitor)
+    return drive(stages, store, hire, monitor, whose)
 
 
 @dataclass

@@ -55,7 +55,7 @@ def _method(values: Any, path: str, folder: Path) -> Method:
     name, settings = named(values, path)
     published = METHODS.get(name)
     if published is None:
-        if ".py:" not in name and name not in known("trimtab.objectives", OBJECTIVES):
+        if ".py:" not in name and name not in OBJECTIVES and name not in known("trimtab.objectives", OBJECTIVES):
             names = {*METHODS, *known("trimtab.objectives", OBJECTIVES)}
             raise ExperimentError(f"{path}: found {name!r}, which is no method.{did_you_mean(name, names)}")
         return Method(_short(name), _objective({name: settings}, path, folder))

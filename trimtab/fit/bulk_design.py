@@ -41,12 +41,12 @@ class Design:
     """Directions in which the items vary, without the bias."""
     _basis: tuple[Tensor, ...]
 
-    def slopes(self, parameters: Float[Tensor, "directions"]) -> Float[Array, "hidden"]:
-        """Return a column's slopes per standardised activation."""
-        found = parameters[: self.directions]
+    def slopes(self, parameters: Float[Tensor, "columns directions"]) -> Float[Array, "hidden columns"]:
+        """Return the columns' slopes per standardised activation."""
+        found = parameters[:, : self.directions].T
         for factor in reversed(self._basis):
             found = factor @ found
-        return found.numpy()
+        return found.contiguous().numpy()
 
 
 def make_design(activations: Float[Array, "items hidden"], weights: Float[Array, "items"]) -> Design:

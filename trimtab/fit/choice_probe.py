@@ -27,15 +27,15 @@ from jaxtyping import Float, Int
 
 from trimtab.errors import FitError
 from trimtab.fit.bulk import Problem
-from trimtab.fit.bulk_block import Block, Ended, Run
+from trimtab.fit.bulk_block import Block, Ended, Run, slots_of
 from trimtab.fit.choice_design import ChoiceDesign, make_choice_design
 from trimtab.fit.choice_features import ChoiceFeatures
 from trimtab.fit.choice_slopes import ChoiceSlopes, tabled
-from trimtab.fit.losses import LOST, losses_of_examples
+from trimtab.fit.losses import LOST, losses_of_examples, statistics_of, why_lost
 from trimtab.fit.probe import one_thread
 from trimtab.types import Array, Context
 
-SLOTS = 16
+SLOTS = slots_of(1)
 """Fits that a block takes at once."""
 
 
@@ -124,8 +124,8 @@ def _fit_shared(seen: ChoiceFeatures, problems: Sequence[Problem]) -> list[Fitte
     for scheduled, asked in runs.items():
         if asked:
             block = _block(made, scheduled)
-            for place, run, ended in block.solve(run for _, run in asked):
-                found[asked[place][0]] = _fitted(made, run, ended)
+            for position, run, ended in block.solve([iter(asked)]):
+                found[position] = _fitted(made, run, ended)
     return [found[position] for position in range(len(problems))]
 
 
@@ -139,7 +139,7 @@ def _block(made: ChoiceDesign, scheduled: bool) -> Block:
     design = made.design
     slopes = ChoiceSlopes(SLOTS, made.spans, len(design.features))
     # one column for "two classes": the block then takes half the penalty and half the bound
-    return Block(design, SLOTS, 1, 2, slopes, scheduled)
+    return Block([design], 1, 2, slopes, scheduled)
 
 
 def _fitted(made: ChoiceDesign, run: Run, ended: Ended | Exception) -> FittedChoices | Exception:
@@ -152,8 +152,8 @@ def _fitted(made: ChoiceDesign, run: Run, ended: Ended | Exception) -> FittedCho
         return error
     if not np.isfinite(loss):
         name = type(run.objective).__name__
-        return FitError(f"{name}: the loss became {loss} at strength {run.strength}. {LOST}")
-    weight = np.ascontiguousarray(made.design.slopes(column))
+        return FitError(f"{name}: the loss became {loss} at strength {run.strength}. {_why(made, run)}")
+    weight = np.ascontiguousarray(made.design.slopes(column.unsqueeze(0))[:, 0])
     return FittedChoices(ChoiceHead(weight, made.design.scale), loss, ended.steps, ended.converged)
 
 
@@ -162,7 +162,13 @@ def _loss(made: ChoiceDesign, run: Run, column: torch.Tensor) -> float:
     logits, total = made.design.features @ column, 0.0
     for span in made.spans:
         seen, told = tabled(span, logits), tabled(span, run.labels)
-        context = Context(1.0, run.objective.statistics(seen, told))
+        context = Context(1.0, statistics_of(run.objective, seen, told))
         values = losses_of_examples(run.objective, seen, told, context).squeeze(0)
         total += float(values @ made.design.shares[span.first : span.end : span.count])
     return total
+
+
+def _why(made: ChoiceDesign, run: Run) -> str:
+    """Return why a fit ran away, from the first items for which the objective is to blame."""
+    tables = (tabled(span, run.labels).squeeze(0) for span in made.spans)
+    return next((why for one in tables if (why := why_lost(run.objective, one)) != LOST), LOST)

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from trimtab.fit.choice_design import Span
-from trimtab.fit.losses import losses_of_examples
+from trimtab.fit.losses import losses_of_examples, statistics_of
 from trimtab.objectives.naive import Naive
 from trimtab.types import Context, Objective
 
@@ -70,7 +70,7 @@ class ChoiceSlopes:
         for span in self._spans:
             seen, told = tabled(span, logits), tabled(span, labels)
             seen.requires_grad_(True)
-            context = Context(share, objective.statistics(seen.detach(), told))
+            context = Context(share, statistics_of(objective, seen.detach(), told))
             values = losses_of_examples(objective, seen, told, context)
             (slope,) = torch.autograd.grad(values.sum(), seen)
             found[span.first : span.end] = slope.reshape(-1)

@@ -1,4 +1,4 @@
-"""Class probabilities of a tuned model."""
+"""Class probabilities of a tuned model, or those of each item's own answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from trimtab.types import Array, Progress, silent
 
 @dataclass(frozen=True)
 class Predicted:
-    """Class probabilities of a tuned model, and what they took."""
+    """Probabilities of a tuned model, and what they took."""
 
     probabilities: Float[Array, "items classes"]
     truncated: int
@@ -32,7 +32,7 @@ class Predicted:
 
 
 def predict_tuned(reading: Reading, fit_folder: Path, progress: Progress = silent) -> Predicted:
-    """Return the class probabilities that a tuned model gives each text.
+    """Return the probabilities that a tuned model gives the classes, or the answers, of each item.
 
     Raises FitError where the fit belongs to other weights than the reading's model.
     """
@@ -57,4 +57,6 @@ def predict_tuned(reading: Reading, fit_folder: Path, progress: Progress = silen
             logits[batch] = student(**named).cpu().numpy()
             done, tokens = done + len(batch), tokens + sum(inputs.lengths[item] for item in batch)
             progress(done, len(logits), tokens=tokens)
-    return Predicted(torch.from_numpy(logits).softmax(-1).numpy(), inputs.encoded.truncated, tokens)
+    answers = reading.answers
+    found = torch.from_numpy(logits).softmax(-1).numpy() if answers is None else answers.probabilities(logits[:, 0])
+    return Predicted(found, inputs.encoded.truncated, tokens)

@@ -4,9 +4,9 @@
     minimise  sum_i w_i L(z_i, q_i) / sum_i w_i  +  lambda / 2 |W|^2          (b is free)
 
 Objectives without a schedule stop at a gradient tolerance; those that follow a schedule or the student's own
-predictions take a stated number of accelerated full-batch steps (`bulk_block.py`). All arithmetic is float64 (between
-exact steps of a schedule, float64 plus differences in float32: `bulk_products.py`) on one thread: a fit has the same
-bits on every executor, and whatever it is solved together with.
+predictions take a stated number of accelerated full-batch steps, less those at the end that would change nothing
+(`bulk_block.py`). All arithmetic is float64, or between exact steps float64 plus differences in float32
+(`bulk_products.py`), on one thread: a fit has the same bits on every executor, and whatever it is solved together with.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from trimtab.fit.bulk import Problem, Solution, solve_all
+from trimtab.fit.bulk import Problem, Solution, constant, solve_all
 from trimtab.fit.probe_settings import Probe
 from trimtab.types import Array, Objective
 
@@ -106,6 +106,11 @@ def fit_probes(activations: Float[Array, "rows hidden"], problems: Sequence[Prob
     with one_thread():
         solutions = solve_all(activations, problems)
     return [one if isinstance(one, Exception) else _fitted(one) for one in solutions]
+
+
+def constant_head(hidden: int, classes: int, only: int) -> Fitted:
+    """Return the head that labels of one class teach: it answers that class whatever it reads."""
+    return _fitted(constant(hidden, classes, only))
 
 
 def _fitted(solution: Solution) -> Fitted:

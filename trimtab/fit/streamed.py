@@ -20,8 +20,8 @@ from torch import Tensor
 
 from trimtab.errors import FitError
 from trimtab.fit.bulk_design import carrying
-from trimtab.fit.losses import LOST, losses_of_examples
-from trimtab.fit.probe import Fitted, Head, one_thread
+from trimtab.fit.losses import losses_of_examples, statistics_of, why_lost
+from trimtab.fit.probe import Fitted, Head, constant_head, one_thread
 from trimtab.fit.probe_settings import Probe
 from trimtab.objectives.naive import Naive
 from trimtab.types import Array, Context, Objective, Progress, silent
@@ -45,32 +45,38 @@ def fit_streamed(
 ) -> Fitted:
     """Fit one head; items of weight 0 are left out, also of the standardisation.
 
-    Raises FitError where no item is left, all labels are one class, or an activation or the loss is not finite.
+    Raises FitError where no item is left, or an activation or the loss is not finite. Labels of one class give the head
+    that always answers it, as in memory.
     """
 
     def used() -> Iterator[Chunk]:
         for chunk in chunks():
             kept = chunk.weights > 0
-            if kept.any():
+            if kept.all():
+                yield chunk
+            elif kept.any():
                 yield Chunk(chunk.values[kept], chunk.labels[kept], chunk.weights[kept])
 
     with one_thread():
-        moments = _moments(used)
+        totals = _totals(used)
+        if totals.only is not None:
+            return constant_head(len(totals.sums), totals.classes, totals.only)
+        moments = _moments(used, totals)
         steps = _Steps(moments, objective, strength, settings)
         limit = settings.steps if objective.scheduled else settings.max_steps
         passes = _Passes(used, moments, objective)
         for step in range(limit):
             gradient = passes.gradient(steps.ahead, step / max(1, limit - 1))
             if not bool(torch.isfinite(gradient).all()):
-                name = type(objective).__name__
-                raise FitError(f"{name}: a slope is not finite at strength {strength}. {LOST}")
+                name, why = type(objective).__name__, _why(used, objective)
+                raise FitError(f"{name}: a slope is not finite at strength {strength}. {why}")
             if steps.take(gradient, settings.tolerance):
                 break
             progress(step + 1, limit)
         loss = passes.loss(steps.ended)
     if not np.isfinite(loss):
-        name = type(objective).__name__
-        raise FitError(f"{name}: the loss became {loss} at strength {strength}. {LOST}")
+        name, why = type(objective).__name__, _why(used, objective)
+        raise FitError(f"{name}: the loss became {loss} at strength {strength}. {why}")
     weight = (moments.basis @ steps.ended[:, :-1].T).numpy()
     head = Head(weight, steps.ended[:, -1].contiguous().numpy(), moments.mean.numpy(), moments.scale.numpy())
     return Fitted(head, loss, steps.taken, steps.converged or objective.scheduled)
@@ -90,34 +96,51 @@ class _Moments:
 
     def standard(self, values: Float[Array, "items hidden"]) -> Float[Tensor, "items hidden"]:
         """Return standardised activations."""
-        return (torch.from_numpy(values.astype(np.float64)) - self.mean) / self.scale
+        # float32 minus float64 is float64: one array where a conversion of its own would make two
+        return (torch.from_numpy(values) - self.mean).div_(self.scale)
 
 
-def _moments(chunks: Chunks) -> _Moments:
-    total, sums, present = 0.0, torch.zeros(0, dtype=torch.float64), np.zeros(0)
+@dataclass(frozen=True)
+class _Totals:
+    """What the first pass finds."""
+
+    weight: float
+    """Sum of all weights."""
+    classes: int
+    only: int | None
+    """The class of all labels, if it is one."""
+    sums: Float[Tensor, "hidden"]
+    """Weighted sums of the activations."""
+
+
+def _totals(chunks: Chunks) -> _Totals:
+    total, sums, present = 0.0, torch.zeros(0, dtype=torch.float64), np.zeros(0, bool)
     for chunk in chunks():
         values, weights = torch.from_numpy(chunk.values.astype(np.float64)), torch.from_numpy(chunk.weights)
         if not bool(torch.isfinite(values).all()):
             raise FitError("an activation is NaN or infinity; use another layer or `precision: fp32`")
         if not total:
-            sums, present = torch.zeros(values.shape[1], dtype=torch.float64), np.zeros(chunk.labels.shape[1])
+            sums, present = torch.zeros(values.shape[1], dtype=torch.float64), np.zeros(chunk.labels.shape[1], bool)
         total += float(weights.sum())
         sums += weights @ values
-        present += (chunk.labels * chunk.weights[:, None]).sum(0)
+        present |= (chunk.labels > 0).any(0)
     if not total:
         raise FitError("there is no item with a positive weight to fit a head on; keep more of the labels")
-    if (present > 0).sum() < 2:
-        raise FitError(f"all labels are of class {int(present.argmax())}; a head needs at least two classes")
-    mean = sums / total
+    only = int(present.argmax()) if present.sum() == 1 else None
+    return _Totals(total, len(present), only, sums)
+
+
+def _moments(chunks: Chunks, totals: _Totals) -> _Moments:
+    total, mean = totals.weight, totals.sums / totals.weight
     second = torch.zeros(len(mean), len(mean), dtype=torch.float64)
     for chunk in chunks():
-        centred = torch.from_numpy(chunk.values.astype(np.float64)) - mean
+        centred = torch.from_numpy(chunk.values) - mean
         second += centred.T @ (centred * torch.from_numpy(chunk.weights / total).unsqueeze(1))
     deviation = second.diagonal().clamp(min=0).sqrt()
     scale = torch.where(deviation > 1e-12 * mean.abs().clamp(min=1), deviation, 1.0)
     moments, basis = torch.linalg.eigh(second / scale / scale.unsqueeze(1))
     used = carrying(moments)
-    return _Moments(total, len(present), mean, scale, moments[used], basis[:, used].contiguous())
+    return _Moments(total, totals.classes, mean, scale, moments[used], basis[:, used].contiguous())
 
 
 class _Steps:
@@ -198,12 +221,12 @@ class _Passes:
         for chunk in self._chunks():
             logits.append(self._moments.standard(chunk.values) @ columns + bias)
             labels.append(torch.from_numpy(chunk.labels))
-        return Context(share, self._objective.statistics(torch.cat(logits), torch.cat(labels)))
+        return Context(share, statistics_of(self._objective, torch.cat(logits), torch.cat(labels)))
 
     def _statistics_of_some(self) -> Mapping[str, Tensor]:
         """Return the statistics of the first items: empty for an objective whose examples stand alone."""
         labels = torch.from_numpy(next(iter(self._chunks())).labels)
-        return self._objective.statistics(torch.zeros_like(labels), labels)
+        return statistics_of(self._objective, torch.zeros_like(labels), labels)
 
     def _slope(
         self, logits: Float[Tensor, "items classes"], labels: Float[Tensor, "items classes"], context: Context
@@ -213,3 +236,8 @@ class _Passes:
         seen = logits.clone().requires_grad_(True)
         (slope,) = torch.autograd.grad(losses_of_examples(self._objective, seen, labels, context).sum(), seen)
         return slope
+
+
+def _why(chunks: Chunks, objective: Objective) -> str:
+    """Return why a fit ran away, as far as the first items show it."""
+    return why_lost(objective, torch.from_numpy(next(iter(chunks())).labels))

@@ -23,7 +23,8 @@ from trimtab.types import ModelSpec
 
 
 class Student(nn.Module):
-    """Class logits in float32 from a backbone; its state holds the trained weights only."""
+    """Class logits in float32 from a backbone, or one score where there is one class; its state holds the trained
+    weights only."""
 
     def __init__(self, backbone: Backbone, pooling: str, classes: int, bf16: bool) -> None:
         super().__init__()
@@ -33,6 +34,8 @@ class Student(nn.Module):
         # model
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        # scores are compared with each other: what is added to all of them cancels, and only rounding would move it
+        self.head.bias.requires_grad_(classes > 1)
         self._backbone, self._pooling, self._bf16 = backbone, pooling, bf16
         self._upper: list[nn.Module] | None = None
         self._entrance: Entrance | None = None

@@ -23,11 +23,15 @@ import torch
 from transformers import TrainingArguments
 
 from trimtab.errors import FitError
+from trimtab.fit.bulk import only_class
 from trimtab.fit.checkpoints import last_checkpoint
+from trimtab.fit.choice_lesson import ChoiceLesson
 from trimtab.fit.devices import check_devices, whole_state
-from trimtab.fit.objective_trainer import BUFFER, Lesson, ObjectiveTrainer, Watcher
+from trimtab.fit.lesson import Lesson
+from trimtab.fit.objective_trainer import BUFFER, ObjectiveTrainer, Watcher
+from trimtab.fit.pair_lesson import PairLesson
 from trimtab.fit.prediction_buffer import PredictionBuffer
-from trimtab.fit.probe import Head
+from trimtab.fit.probe import Head, constant_head
 from trimtab.fit.reading import Inputs, Reading, inputs_of
 from trimtab.fit.student import Student, build_student
 from trimtab.fit.training_arguments import training_arguments
@@ -46,12 +50,13 @@ class Tuning:
 
     reading: Reading
     labels: Labels
-    """In the order of the reading's texts; items of weight 0 are left out."""
+    """In the order of the reading's items; those of weight 0 are left out."""
     objective: Objective
     settings: Tune
     seed: int
     head: Head | None = None
-    """A probe on the same activations from which the head starts; none starts at 0."""
+    """A probe on the same activations from which the head starts, of one column where texts are answers; none starts at
+    0."""
 
 
 def tune(tuning: Tuning, work: Path, out: Path, progress: Progress = silent) -> Mapping[str, Any]:
@@ -60,7 +65,8 @@ def tune(tuning: Tuning, work: Path, out: Path, progress: Progress = silent) -> 
 
     Checkpoints go to `work`: a fit that was stopped goes on from the last complete one and, on a CPU at equal
     threads, ends with the same bits. Where several processes were started together (torchrun), all of them call
-    this, they share each batch, and the first one writes.
+    this, they share each batch, and the first one writes. Labels of one class teach what they teach a probe, without a
+    step: the head that always answers it, on the model as it was.
 
     Raises FitError where nothing is left to fit, the loss is not finite, or the devices cannot be used as asked;
     ModelError where the model cannot be loaded or split.
@@ -69,10 +75,13 @@ def tune(tuning: Tuning, work: Path, out: Path, progress: Progress = silent) -> 
     _spare_the_collector()
     kept = _kept_items(tuning)
     reading, lesson = tuning.reading.chosen(kept), _lesson(tuning, kept)
-    classes = lesson.labels.shape[1]
+    # an answer has one score, a text by itself one logit for each class
+    classes = lesson.labels.shape[1] if reading.answers is None else 1
+    only = only_class(lesson.labels.numpy()) if reading.answers is None else None
     student, backbone = build_student(reading.spec, settings, classes, seed, reading.states is not None)
-    if tuning.head is not None:
-        student.start_from(tuning.head)
+    head = tuning.head if only is None else constant_head(student.head.in_features, classes, only).head
+    if head is not None:
+        student.start_from(head)
     inputs = inputs_of(reading, backbone)
     arguments = training_arguments(settings, len(kept), seed, work)
     buffer = PredictionBuffer(lesson.labels, settings.buffer)
@@ -83,10 +92,9 @@ def tune(tuning: Tuning, work: Path, out: Path, progress: Progress = silent) -> 
     trainer = _trainer(student, arguments, lesson, inputs, buffer)
     check_devices(trainer, settings)
     trainer.add_callback(Watcher(trainer, progress))
-    with quiet():
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if not np.isfinite(buffer.losses).all():
-        raise FitError(f"the loss became {buffer.losses[-1]}; lower learning_rate (now {settings.learning_rate:g})")
+    if only is None:
+        with quiet():
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     weights = whole_state(student)
     facts = {
         "kind": "tune", "settings": settings.plain(), "classes": classes, "seed": seed,
@@ -112,21 +120,28 @@ def _spare_the_collector() -> None:
 
 
 def _kept_items(tuning: Tuning) -> list[int]:
-    texts, labels = tuning.reading.texts, tuning.labels
-    if len(texts) != len(labels.ids):
-        raise FitError(f"{len(texts)} texts for {len(labels.ids)} labels; wanted one text per label, in order")
+    reading, labels = tuning.reading, tuning.labels
+    if reading.items != len(labels.ids):
+        what = "texts" if reading.answers is None else "items"
+        raise FitError(f"{reading.items} {what} for {len(labels.ids)} labels; wanted one of them per label, in order")
     kept = np.flatnonzero(labels.weights > 0).tolist()
     if not kept:
         raise FitError("there is no item with a positive weight to tune a model on; keep more of the labels")
-    if (labels.probabilities[kept] > 0).any(0).sum() < 2:
-        raise FitError(f"all {len(kept)} labels are of one class; tuning needs at least two classes")
+    if reading.answers is not None:
+        reading.answers.check(labels.probabilities)
     return kept
 
 
 def _lesson(tuning: Tuning, kept: list[int]) -> Lesson:
     probabilities = torch.from_numpy(np.asarray(tuning.labels.probabilities, np.float32)[kept])
     weights = torch.from_numpy(np.asarray(tuning.labels.weights, np.float64)[kept])
-    return Lesson(tuning.objective, probabilities, (weights / weights.mean()).float())
+    told = tuning.objective, probabilities, (weights / weights.mean()).float()
+    answers = tuning.reading.answers
+    if answers is None:
+        return Lesson(*told)
+    if answers.in_both_orders:
+        return PairLesson(*told)
+    return ChoiceLesson(*told, counts=torch.tensor(answers.counts)[kept])
 
 
 def _made_from(tuning: Tuning, lesson: Lesson, inputs: Inputs, world: int) -> str:
@@ -137,6 +152,7 @@ def _made_from(tuning: Tuning, lesson: Lesson, inputs: Inputs, world: int) -> st
         repr(lesson.objective), inputs.encoded.ids, inputs.states is not None, world,
         lesson.labels.tolist(), lesson.weights.tolist(),
         tuning.head and [one.tolist() for one in vars(tuning.head).values()],
+        *([inputs.answers.counts, inputs.answers.in_both_orders] if inputs.answers else []),
     )  # fmt: skip
 
 

@@ -175,10 +175,10 @@ def seed_covariance(parts: list[Scores]) -> Float[Array, "parts parts"]:
 @cache
 def critical_values(n_seeds: int, level: float = LEVEL) -> tuple[float, float]:
     """Return the two-sided critical values of the normal and of Student's t over seeds (0 with one seed)."""
-    from scipy.stats import t
+    from scipy.special import stdtrit  # the same as scipy.stats' t.ppf, for a tenth of the memory
 
     tail = (1 + level) / 2
-    return NormalDist().inv_cdf(tail), float(t.ppf(tail, n_seeds - 1)) if n_seeds > 1 else 0.0
+    return NormalDist().inv_cdf(tail), float(stdtrit(n_seeds - 1, tail)) if n_seeds > 1 else 0.0
 
 
 def percentiles(draws: Float[Array, "draws"], level: float = LEVEL) -> tuple[float, float]:

@@ -43,6 +43,6 @@ def resolvable_gap(
     items = NormalDist().inv_cdf((1 + LEVEL) / 2) ** 2 * 2 * accuracy * (1 - accuracy) * (1 - correlation) / n_items
     if seeds == 1 or seed_deviation == 0:
         return sqrt(items)
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
-    return sqrt(items + float(t.ppf((1 + LEVEL) / 2, seeds - 1)) ** 2 * seed_deviation**2 / seeds)
+    return sqrt(items + float(stdtrit(seeds - 1, (1 + LEVEL) / 2)) ** 2 * seed_deviation**2 / seeds)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -38,11 +40,9 @@ def pad(
     ids: Sequence[Sequence[int]], pad_id: int, left: bool
 ) -> tuple[Int[Tensor, "items tokens"], Int[Tensor, "items tokens"]]:
     """Return ids filled up to the longest item, and the mask that is 1 on real tokens."""
-    width = max(map(len, ids))
-    filled = torch.full((len(ids), width), pad_id)
-    mask = torch.zeros((len(ids), width), dtype=torch.long)
-    for row, tokens in enumerate(ids):
-        place = slice(width - len(tokens), width) if left else slice(0, len(tokens))
-        filled[row, place] = torch.tensor(tokens)
-        mask[row, place] = 1
-    return filled, mask
+    lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+    places, counts = np.arange(lengths.max()), lengths[:, None]
+    real = places >= len(places) - counts if left else places < counts
+    filled = np.full(real.shape, pad_id, np.int64)
+    filled[real] = np.fromiter(chain.from_iterable(ids), np.int64, lengths.sum())
+    return torch.from_numpy(filled), torch.from_numpy(real.astype(np.int64))

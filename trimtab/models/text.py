@@ -70,7 +70,9 @@ def encode(tokenizer: Any, texts: Sequence[str], template: str, limit: int) -> E
 
 
 def _tokenize(tokenizer: Any, texts: list[str]) -> list[list[int]]:
-    return tokenizer(texts, truncation=False, padding=False, verbose=False)["input_ids"]
+    # nobody reads masks and types: making them takes as long as finding the tokens
+    only = {"return_attention_mask": False, "return_token_type_ids": False}
+    return tokenizer(texts, truncation=False, padding=False, verbose=False, **only)["input_ids"]
 
 
 def _cut(tokenizer: Any, before: str, text: str, after: str, limit: int) -> list[int]:

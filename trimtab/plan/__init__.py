@@ -13,6 +13,8 @@ imitation.py    the student that is told its supervisor's answers
 sizes.py        what is asked of more items or other classes than there are
 pair.py         the rows of one supervisor and one student
 study.py        all of them, and the comparison
+purposes.py     what each stage is for, in the words of the experiment file
+twice.py        who is named twice
 """
 
 from __future__ import annotations

@@ -12,12 +12,14 @@ from trimtab.tasks.streamed.batch import StreamedTask
 
 
 def check_by_level(experiment: Experiment) -> None:
-    """Raise ExperimentError where the items are streamed, or are pairs of answers."""
-    streamed = isinstance(experiment.task, StreamedTask)
-    if streamed or getattr(experiment.task, "paired", False):
-        what = "is read as a stream, without numbers of its items" if streamed else "has two answers an item"
+    """Raise ExperimentError where the items are streamed, or have several answers."""
+    task = experiment.task
+    streamed, listwise = isinstance(task, StreamedTask), getattr(task, "listwise", False)
+    if streamed or listwise or getattr(task, "paired", False):
+        answers = "answers of its own" if listwise else "two answers"
+        what = "is read as a stream, without numbers of its items" if streamed else f"has {answers} an item"
         raise ExperimentError(
-            f"split.by: a task of kind {experiment.task.kind} {what}, and cannot be split by level; use the task `file`"
+            f"split.by: a task of kind {task.kind} {what}, and cannot be split by level; use the task `file`"
         )
 
 

@@ -12,6 +12,7 @@ from trimtab.experiment import Experiment, Supervisor, asked_by, learners_of
 from trimtab.fit.probe_settings import Probe
 from trimtab.learner import Learner
 from trimtab.models.source import locate
+from trimtab.plan.answers import check_answers
 from trimtab.plan.by_level import check_by_level
 from trimtab.plan.choosing import check_choices
 from trimtab.plan.conflicts import runnable
@@ -21,10 +22,10 @@ from trimtab.plan.heads import check_language_heads
 from trimtab.plan.imitation import check_imitation
 from trimtab.plan.kinds import BY_LEVEL, CHOICES, IN_MEMORY, PAIRED, STREAMED, Kinds
 from trimtab.plan.pair import Pair, Registers
-from trimtab.plan.paired import check_pairs
 from trimtab.plan.register import Register
 from trimtab.plan.seed import Seed
 from trimtab.plan.sizes import check_sizes
+from trimtab.plan.twice import check_named_once
 from trimtab.stages.compare import Compare, Row
 from trimtab.stages.stage import Stage, order
 from trimtab.supervisors.annotator import Annotator
@@ -56,6 +57,7 @@ def plan(experiment: Experiment) -> Plan:
     """
     _check_models(experiment)
     check_feature_tables(experiment)
+    check_named_once(experiment)
     check_sizes(experiment)
     check_language_heads(experiment)
     kinds = _kinds(experiment)
@@ -139,26 +141,25 @@ def _kinds(experiment: Experiment) -> Kinds:
         check_by_level(experiment)
         return BY_LEVEL
     if isinstance(experiment.task, StreamedTask):
-        why = "tuning holds its texts in memory, which a task of kind {kind} does not; use the task `file` for data"
-        _check_probes(experiment, f"{why} that fit")
+        _check_probes(experiment)
         if experiment.cuts:
             raise ExperimentError(f"cuts: a task of kind {experiment.task.kind} has no parts to cut; leave the key out")
         return STREAMED
     if getattr(experiment.task, "paired", False):
-        check_pairs(experiment)
-        _check_probes(experiment, "a task of kind {kind} compares two answers, which tuning cannot yet")
+        check_answers(experiment, "two answers")
         return PAIRED
     if getattr(experiment.task, "listwise", False):
         check_choices(experiment)
-        _check_probes(experiment, "a task of kind {kind} has answers of its own an item, which tuning cannot yet")
         return CHOICES
     return IN_MEMORY
 
 
-def _check_probes(experiment: Experiment, why: str) -> None:
-    """Raise ExperimentError where a model is to be tuned."""
+def _check_probes(experiment: Experiment) -> None:
+    """Raise ExperimentError where a model is to be tuned on a stream."""
     for side, learners in (("weak", experiment.weak), ("strong", experiment.strong)):
         for place, learner in enumerate(learners):
             if isinstance(learner, Learner) and not isinstance(learner.fit, Probe):
-                reason = why.format(kind=experiment.task.kind)
-                raise ExperimentError(f"{side}.{place}.fit: found {learner.fit.kind}, wanted probe: {reason}")
+                raise ExperimentError(
+                    f"{side}.{place}.fit: found {learner.fit.kind}, wanted probe: tuning holds its texts in memory, "
+                    f"which a task of kind {experiment.task.kind} does not; use the task `file` for data that fit"
+                )

@@ -159,10 +159,10 @@ def _recompute(folder: Path, data: Path, spec: ModelSpec) -> list[str]:
 
 def _lower_layers(data: Path, spec: ModelSpec, top: int) -> LowerLayers:
     from trimtab.fit.lower_layers import lower_layers
-    from trimtab.stages.train import texts_of
+    from trimtab.stages.reads import reads_of
 
-    _, texts, prompt = texts_of(data)
-    return lower_layers(spec, texts, prompt, top)
+    read = reads_of(data)
+    return lower_layers(spec, read.texts, read.prompt, top)
 
 
 def _refuse_beyond_budget(lower: LowerLayers, budget_gb: float | None, room_bytes: int) -> None:

@@ -24,6 +24,7 @@ PROBING = (
     "trimtab.fit.bulk",
     "trimtab.fit.bulk_block",
     "trimtab.fit.bulk_design",
+    "trimtab.fit.bulk_kind",
     "trimtab.fit.bulk_products",
     "trimtab.fit.bulk_slopes",
     "trimtab.fit.losses",
@@ -275,7 +276,7 @@ class TrainTune(Stage):
         told = {
             name: facts[name] for name in ("items", "truncated", "tokens", "steps", "trained_parameters", "devices")
         }
-        prompt = texts_of(inputs["data"])[2]
+        prompt = json.loads((inputs["data"] / "data.json").read_text("utf-8"))["prompt"]
         told |= {"recomputed_files": list(recomputed), "description": description(spec, prompt)}
         return {"model": self.spec.model, **told}
 
@@ -285,12 +286,3 @@ def read_activations(folder: Path) -> Any:
     from safetensors.numpy import load_file
 
     return load_file(folder / "activations.safetensors")["activations"]
-
-
-def texts_of(data: Path) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-    """Return ids, texts and the task's prompt of a data artifact."""
-    from trimtab.stages.tables import read_table, strings
-
-    items = read_table(data / "items.parquet", ["id", "text"])
-    prompt = json.loads((data / "data.json").read_text("utf-8"))["prompt"]
-    return strings(items, "id"), strings(items, "text"), prompt

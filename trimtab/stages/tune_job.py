@@ -15,6 +15,7 @@ from trimtab.fit.tune_settings import Tune
 from trimtab.types import ModelSpec, Objective, Progress
 
 if TYPE_CHECKING:
+    from trimtab.fit.probe import Head
     from trimtab.fit.reading import Reading
 
 RANK = "trimtab.executors.rank"
@@ -44,12 +45,11 @@ class TuneJob:
     def learn(self, progress: Progress) -> Mapping[str, Any]:
         """Tune in this process, alone or as one of several, and return what `fit.json` says."""
         from trimtab.fit.tune import Tuning, tune
-        from trimtab.stages.predict import read_head
         from trimtab.stages.tables import read_labels
 
         labels = read_labels(self.inputs["labels"])
         reading = reading_of(self.spec, self.inputs, labels.ids)
-        head = read_head(self.inputs["head"]) if "head" in self.inputs else None
+        head = head_of(self.inputs["head"], reading) if "head" in self.inputs else None
         return tune(Tuning(reading, labels, self.objective, self.fit, self.seed, head), self.work, self.out, progress)
 
     def start(self, progress: Progress) -> Mapping[str, Any]:
@@ -92,13 +92,19 @@ class TuneJob:
 
 
 def reading_of(spec: ModelSpec, inputs: Mapping[str, Path], wanted: tuple[str, ...]) -> Reading:
-    """Return what a model reads of some items: their texts, and where they are stored, what the lower layers give."""
-    from trimtab.fit.reading import Reading
+    """Return what a model reads of some items: texts, and where they are stored, what the lower layers make of them."""
     from trimtab.stages.prefix import open_prefix
-    from trimtab.stages.tables import rows_of
-    from trimtab.stages.train import texts_of
+    from trimtab.stages.reads import reads_of
 
-    ids, texts, prompt = texts_of(inputs["data"])
-    rows = rows_of(ids, wanted).tolist()
-    stored = open_prefix(inputs["prefix"], inputs["data"], spec).states.chosen(rows) if "prefix" in inputs else None
-    return Reading(spec, [texts[i] for i in rows], prompt, stored)
+    states = open_prefix(inputs["prefix"], inputs["data"], spec).states if "prefix" in inputs else None
+    return reads_of(inputs["data"]).reading(spec, wanted, states)
+
+
+def head_of(folder: Path, reading: Reading) -> Head:
+    """Return the fitted probe with which tuning begins; of items with answers, as a score."""
+    from safetensors.numpy import load_file
+
+    from trimtab.fit.score_head import score_head
+    from trimtab.stages.predict import read_head
+
+    return read_head(folder) if reading.answers is None else score_head(load_file(folder / "head.safetensors"))

@@ -1,10 +1,11 @@
 """Chess: of the legal moves, the one that mates. Exact truth, as many items as wanted, of known difficulty.
 
-Positions come from seeded self-play (`self_play.py`), one from each game, the first in which exactly one legal move
-mates. Black to move is turned round, so that White always moves. A model reads the board and one move; moves are
-written without the signs of check and mate, which would give the answer away.
+Positions come from seeded self-play (`mate_positions.py`): those in which exactly one legal move mates. Black to move
+is turned round, so that White always moves. A model reads the board and one move; moves are written without the signs
+of check and mate, which would give the answer away.
 
-No two positions have the same pieces on the same squares, up to exchanging colours and left with right.
+No two positions have the same pieces on the same squares, up to exchanging colours and left with right, or without
+pawns any turn of the board. Positions of one game are a group: none of them is in another split than the others.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import numpy as np
 
 from trimtab.digest import digest_of, settings_of
 from trimtab.tasks.choice_items import READS, Question, check_reads, items_of_questions
-from trimtab.tasks.self_play import Found, mates_in_one
+from trimtab.tasks.mate_positions import Found, mates_in_one
 from trimtab.types import Items
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised whenever equal settings would give other items."""
 PIECES = ("pawn", "knight", "bishop", "rook", "queen", "king")
 """In the order in which a side is written: the king last, so that what is to be mated stands next to the move."""
@@ -36,7 +37,7 @@ class ChessMateInOne:
     """Most moves that are choices, at least 2: the mating one and, where there are more, some of the others at
     random."""
     fewest_moves: int = 5
-    """Fewest legal moves of a position, at least 2: with very few, guessing does well."""
+    """Fewest legal moves of a position, from 2 to 50: with very few, guessing does well."""
     board: Literal["pieces", "fen"] = "pieces"
     """How the board is written: pieces and squares in words, or the first field of a FEN."""
     reads: str = READS
@@ -54,6 +55,8 @@ class ChessMateInOne:
         for name in ("moves", "fewest_moves"):
             if getattr(self, name) < 2:
                 raise ValueError(f"{name} must be at least 2, found {getattr(self, name)}")
+        if self.fewest_moves > 50:
+            raise ValueError(f"fewest_moves must be at most 50, which few positions have, found {self.fewest_moves}")
         if self.board not in ("pieces", "fen"):
             raise ValueError(f"board must be pieces or fen, found {self.board!r}")
 
@@ -74,9 +77,10 @@ class ChessMateInOne:
             notes=("The positions are from random games: simulated data, unlike those of people.",),
         )
 
-    def found(self) -> list[Found]:
-        """Return the positions themselves; raises what `read` raises."""
-        return mates_in_one(self.positions, self.moves, self.fewest_moves, self.data_seed)
+    def found(self, processes: int = 1) -> list[Found]:
+        """Return the positions themselves, which are the same whatever the number of processes; raises what `read`
+        raises."""
+        return mates_in_one(self.positions, self.moves, self.fewest_moves, self.data_seed, processes)
 
     def fingerprint(self) -> str:
         """Return a digest of the settings and of the version of the generator."""
@@ -84,7 +88,8 @@ class ChessMateInOne:
 
     def question(self, found: Found) -> Question:
         """Return a position as a question, whose answer is the mating move."""
-        return Question(board_text(found.placement, self.board), found.moves, found.mate, id=found.name)
+        asked = board_text(found.placement, self.board)
+        return Question(asked, found.moves, found.mate, group=found.game, id=found.name)
 
 
 def board_text(placement: str, form: str) -> str:

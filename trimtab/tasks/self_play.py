@@ -1,187 +1,173 @@
-"""Seeded chess games of two players that move at random, and their first positions with exactly one mating move.
+"""One seeded chess game of two players that move at random, and the positions in it with exactly one mating move.
 
-A game starts from a random array: a king and 6 to 9 other pieces of the usual set on each side, on any squares, and
-lasts a few moves. From the usual array random players take a hundred half-moves to the first mate, and the search three
-times as long.
+A game starts from a random array: on each side a king at the edge, and 7 to 10 other pieces on any squares. It lasts a
+few moves. From the usual array random players take a hundred half-moves to the first mate.
 
-Only a move that gives check can mate, and only few moves can give check: those to a square from which their piece
-attacks the enemy king, those from a line that leads to it, promotions, castling and captures en passant. All others
-are not tried.
+Both hunt the other king: a player draws a piece, and of its moves the one that takes most squares from that king. So
+only a few of all legal moves are ever listed; whether one of them mates is found out without listing them
+(`mating_moves.py`), and a move that does is not made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from trimtab.errors import TaskError
+from trimtab.tasks.chess_notation import LETTERS, Diagram, Name, diagram, names_of
+from trimtab.tasks.mating_moves import Hunt, hunt, squares
 
-PLIES = 12
+SET = "QQRRRBBNNPPPP"
+"""What a side's pieces are drawn from: more heavy ones than in the usual set, since most mates are theirs."""
+EDGE, INNER, ALL = 0xFF818181818181FF, 0x00FFFFFFFFFFFF00, 0xFFFFFFFFFFFFFFFF
+"""Squares at the edge of the board; all but both ends of each file, where no pawn stands; all squares."""
+PLIES = 24
 """Half-moves of a game; the array is the first position."""
-FEWEST_PIECES, MOST_PIECES = 6, 9
-SET = "QRRBBNNPPPPPPPP"
-"""What a side has beside its king in the usual array."""
+MOST_OF_GAME = 6
+"""Positions of one game that are taken at most."""
+MOST_OPEN = 2
+"""Positions in which the king could go to more squares are passed over, as are those in check: a third of all, and
+three in a hundred of those with one mating move."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """A position with White to move in which exactly one legal move mates."""
+class Position:
+    """A position in which one legal move mates, seen by whoever moves."""
 
-    name: str
-    """The game that it comes from, and after how many half-moves."""
-    placement: str
-    """First field of the FEN; nobody has the right to castle."""
+    game: str
+    ply: int
+    """Half-moves of the game before it."""
+    diagram: Diagram
     en_passant: str
     """Square on which a pawn may be captured in passing, or "-"."""
     legal: int
     """Number of legal moves."""
-    moves: tuple[str, ...]
-    """The mating move and others in standard algebraic notation without the signs of check and mate, in the order of
-    the alphabet."""
+    moves: tuple[Name, ...]
+    """The mating move and some of the others, in the order of the alphabet."""
     mate: int
     """Which of them mates."""
 
-    @property
-    def pieces(self) -> int:
-        """Number of pieces on the board, kings and pawns counted."""
-        return sum(letter.isalpha() for letter in self.placement)
 
+def positions_of_game(chess: Any, size: int, number: int, shown: int, fewest: int, seed: int) -> list[Position]:
+    """Play a game with `size` pieces a side beside the king, and return its positions with one mating move.
 
-def chess_library() -> Any:
-    """Return python-chess. Raises TaskError where it is not installed."""
-    try:
-        import chess
-    except ModuleNotFoundError:
-        raise TaskError(
-            "The task chess_mate_in_one needs python-chess, which is not installed. Install it with the extra: "
-            'pip install "trimtab[chess]"'
-        ) from None
-    return chess
-
-
-def mates_in_one(positions: int, shown: int, fewest: int, seed: int) -> list[Found]:
-    """Return so many positions of as many games, each with `fewest` legal moves or more and up to `shown` of them.
-
-    Which moves are left out is drawn; the mating one never is. Raises TaskError where python-chess is not installed.
+    They have `fewest` legal moves or more, of which up to `shown` are named. Which are left out is drawn; the mating
+    one never is.
     """
-    chess = chess_library()
-    found: list[Found] = []
-    seen: set[str] = set()
-    for game, board, mate in _games(chess, fewest, seed):
-        ply = board.ply()
-        if not board.turn:
-            board, mate = board.mirror(), chess.Move(mate.from_square ^ 56, mate.to_square ^ 56, mate.promotion)
-        key = min(board.board_fen(), board.transform(chess.flip_horizontal).board_fen())
-        if key in seen:
-            continue
-        seen.add(key)
-        others = [move for move in _legal(board) if move != mate]
-        chosen = Random(f"{seed}/{game}/shown").sample(others, min(len(others), shown - 1))
-        answer = unsigned(board.san(mate))
-        texts = tuple(sorted([answer, *(unsigned(board.san(move)) for move in chosen)]))
-        passing = chess.square_name(board.ep_square) if board.has_legal_en_passant() else "-"
-        name = f"game-{game:07d}-{ply:02d}"
-        found.append(Found(name, board.board_fen(), passing, len(others) + 1, texts, texts.index(answer)))
-        if len(found) == positions:
+    random, game = Random(f"{seed}/{size}/{number}"), f"game-{size:02d}-{number:07d}"
+    board, found = random_array(chess, random, size), []
+    for ply in range(PLIES):
+        seen = hunt(chess, board)
+        passed_over = seen.open.bit_count() > MOST_OPEN or board.is_check()
+        mates = [] if passed_over else seen.mating_moves()
+        if len(mates) == 1:
+            legal = sorted(board.generate_legal_moves(), key=_order)
+            if len(legal) >= fewest:
+                # numbers of its own, so that more or fewer moves shown change no game
+                drawn = Random(f"{seed}/{size}/{number}/{ply}/shown")
+                found.append(_position(chess, board, game, ply, legal, mates[0], shown, drawn))
+        if len(found) == MOST_OF_GAME or not _moved(seen, random, mates):
             break
     return found
 
 
-def unsigned(move: str) -> str:
-    """Return a move without the signs of check and mate.
+def _position(
+    chess: Any, board: Any, game: str, ply: int, legal: Sequence[Any], mate: Any, shown: int, random: Random
+) -> Position:
+    others = [move for move in legal if move != mate]
+    chosen = random.sample(others, min(len(others), shown - 1))
+    answer, *names = names_of(chess, board, legal, [mate, *chosen])
+    moves = tuple(sorted([answer, *names]))
+    return Position(game, ply, diagram(chess, board), _passing(chess, board), len(legal), moves, moves.index(answer))
 
-    >>> unsigned("Qxf7#"), unsigned("O-O+")
-    ('Qxf7', 'O-O')
-    """
-    return move.rstrip("+#")
+
+def _passing(chess: Any, board: Any) -> str:
+    if not board.has_legal_en_passant():
+        return "-"
+    return chess.square_name(board.ep_square if board.turn else board.ep_square ^ 56)
 
 
-def _games(chess: Any, fewest: int, seed: int) -> Iterator[tuple[int, Any, Any]]:
-    """Yield for each game that has one: its number, the position and the mating move."""
-    game = 0
+def random_array(chess: Any, random: Random, size: int) -> Any:
+    """Return a board with `size` pieces and a king on each side, on which nobody is in check; White moves."""
     while True:
-        random = Random(f"{seed}/{game}")
-        board = _array(chess, random)
-        mate = _play(chess, board, random, fewest)
-        if mate is not None:
-            yield game, board, mate
-        game += 1
-
-
-def _array(chess: Any, random: Random) -> Any:
-    """Return a random array in which nobody is in check that may not be."""
-    while True:
-        board, squares = chess.Board(None), list(range(64))
-        random.shuffle(squares)
+        board = chess.Board(None)
+        sets = dict.fromkeys(LETTERS, 0)
         for color in (chess.WHITE, chess.BLACK):
-            pieces = list(SET)
-            random.shuffle(pieces)
-            count = FEWEST_PIECES + int(random.random() * (MOST_PIECES - FEWEST_PIECES + 1))
-            for letter in ["K", *pieces[:count]]:
-                # pawns stand on neither edge
-                place = next(i for i, square in enumerate(squares) if letter != "P" or 8 <= square < 56)
-                symbol = letter if color else letter.lower()
-                board.set_piece_at(squares.pop(place), chess.Piece.from_symbol(symbol))
-        if board.is_valid():
+            for letter in random.sample(SET, size):
+                bit = _free(random, INNER if letter == "P" else ALL, board.occupied)
+                sets[letter] |= bit
+                board.occupied_co[color] |= bit
+                board.occupied |= bit
+        board.pawns, board.knights, board.bishops, board.rooks, board.queens, _ = sets.values()
+        # a king that is put where nothing attacks it closes lines and opens none
+        if all(_put_king(random, board, color) for color in (chess.WHITE, chess.BLACK)):
             return board
 
 
-def _play(chess: Any, board: Any, random: Random, fewest: int) -> Any:
-    """Play a game up to its first position with one mating move, and return that; none where there is no such one."""
-    for _ in range(PLIES):
-        legal = _legal(board)
-        aims, lines = _aims(chess, board)
-        mates = [move for move in legal if _may_check(chess, board, move, aims, lines) and _mates(board, move)]
-        if len(mates) == 1 and len(legal) >= fewest:
-            return mates[0]
-        rest = [move for move in legal if move not in mates]
-        if not rest:
-            return None
-        board.push(rest[int(random.random() * len(rest))])
-    return None
+def _put_king(random: Random, board: Any, color: bool) -> bool:
+    """Put a king at the edge where nothing attacks it; say whether such a square was found."""
+    for _ in range(20):
+        bit = _free(random, EDGE, board.occupied)
+        if not board.attackers_mask(not color, bit.bit_length() - 1):
+            board.kings |= bit
+            board.occupied_co[color] |= bit
+            board.occupied |= bit
+            return True
+    return False
 
 
-def _legal(board: Any) -> list[Any]:
-    """Return the legal moves in an order of their own, so that another version of the library plays the same games."""
-    return sorted(board.generate_legal_moves(), key=_order)
+def _free(random: Random, allowed: int, occupied: int) -> int:
+    """Return a random square on which nothing stands, as a set of one."""
+    while True:
+        bit = 1 << int(random.random() * 64)
+        if allowed & ~occupied & bit:
+            return bit
+
+
+def _moved(seen: Hunt, random: Random, mates: Sequence[Any]) -> bool:
+    """Make a legal move that does not mate; say whether there was one."""
+    board = seen.board
+    if board.is_check():
+        return _answered(board, random, mates)
+    for square in _turned(list(squares(seen.us)), random):
+        for move in _moves_from(seen, square, random):
+            if move not in mates:
+                board.push(move)
+                if not board.was_into_check():
+                    return True
+                board.pop()
+    return False
+
+
+def _answered(board: Any, random: Random, mates: Sequence[Any]) -> bool:
+    """Make a legal move that does not mate out of a check; say whether there was one."""
+    moves = sorted((move for move in board.generate_legal_moves() if move not in mates), key=_order)
+    if moves:
+        board.push(moves[int(random.random() * len(moves))])
+    return bool(moves)
+
+
+def _moves_from(seen: Hunt, square: int, random: Random) -> Iterator[Any]:
+    """Yield the moves of a piece, best first and equals at random; some of them may not be legal."""
+    chess, board = seen.chess, seen.board
+    if board.pawns >> square & 1:
+        yield from _turned(sorted(board.generate_pseudo_legal_moves(1 << square), key=_order), random)
+        return
+    piece = board.piece_type_at(square)
+    targets = _turned(list(squares(board.attacks_mask(square) & ~seen.us)), random)
+    if seen.open:
+        targets.sort(key=lambda target: -(seen.open & seen.attacks(piece, target)).bit_count())
+    for target in targets:
+        yield chess.Move(square, target)
+
+
+def _turned(some: list[Any], random: Random) -> list[Any]:
+    """Return a list from a random place on, and then its beginning."""
+    first = int(random.random() * len(some))
+    return some[first:] + some[:first]
 
 
 def _order(move: Any) -> tuple[int, int, int]:
+    """An order of our own, so that another version of the library plays the same games."""
     return move.from_square, move.to_square, move.promotion or 0
-
-
-def _mates(board: Any, move: Any) -> bool:
-    board.push(move)
-    mated = board.is_checkmate()
-    board.pop()
-    return mated
-
-
-def _aims(chess: Any, board: Any) -> tuple[dict[int, int], int]:
-    """Return from which squares each kind of piece would attack the enemy king, and the lines that lead to it."""
-    king, occupied, turn = board.king(not board.turn), board.occupied, board.turn
-    straight = (
-        chess.BB_RANK_ATTACKS[king][chess.BB_RANK_MASKS[king] & occupied]
-        | chess.BB_FILE_ATTACKS[king][chess.BB_FILE_MASKS[king] & occupied]
-    )
-    diagonal = chess.BB_DIAG_ATTACKS[king][chess.BB_DIAG_MASKS[king] & occupied]
-    aims = {
-        chess.PAWN: chess.BB_PAWN_ATTACKS[not turn][king],
-        chess.KNIGHT: chess.BB_KNIGHT_ATTACKS[king],
-        chess.BISHOP: diagonal,
-        chess.ROOK: straight,
-        chess.QUEEN: straight | diagonal,
-        chess.KING: 0,
-    }
-    return aims, straight | diagonal
-
-
-def _may_check(chess: Any, board: Any, move: Any, aims: dict[int, int], lines: int) -> bool:
-    """Say whether a move can give check; what it refuses cannot."""
-    if chess.BB_SQUARES[move.from_square] & lines or move.promotion or move.to_square == board.ep_square:
-        return True
-    if chess.BB_SQUARES[move.to_square] & aims[board.piece_type_at(move.from_square)]:
-        return True
-    return bool(board.castling_rights) and board.is_castling(move)

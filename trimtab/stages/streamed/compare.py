@@ -32,12 +32,16 @@ class StreamedCompare(Compare):
         bags = bags_for(known["test"])
 
         def items(part: int) -> ItemsPart:
-            ids, texts, keys, test = read_part(data / "items.arrow", part, "id", "text", "key", "test")
+            keys, test = read_part(data / "items.arrow", part, "key", "test")
             (gold,) = read_part(data / "gold.arrow", part, "gold")
             rows = np.flatnonzero(test)
             bag = (mixed(keys[rows], "bag") % np.uint64(bags)).astype(np.int64)
-            chosen = [ids[row] for row in rows], [texts[row] for row in rows]
-            return ItemsPart(*chosen, gold[rows].astype(np.int64), bag)
+            return ItemsPart(gold[rows].astype(np.int64), bag)
+
+        def words(part: int) -> tuple[list[str], list[str]]:
+            ids, texts, test = read_part(data / "items.arrow", part, "id", "text", "test")
+            rows = np.flatnonzero(test)
+            return [ids[row] for row in rows], [texts[row] for row in rows]
 
         def predictions(position: int, part: int) -> Any:
             source = inputs[f"predictions.{position}"] / PREDICTIONS
@@ -52,6 +56,7 @@ class StreamedCompare(Compare):
             resample=resample(None, bags, len(self.seeds), DRAWS),
             counts=counts,
             items=items,
+            words=words,
             predictions=predictions,
             pieces=known["parts"],
             metrics=self.metrics,

@@ -14,7 +14,7 @@ from trimtab.types import Progress
 
 SAMPLE = 10_000
 """About how many labelled items a penalty is chosen on: with so many and more, the choice hardly matters."""
-STREAMING = (*PROBING, "trimtab.fit.streamed", "trimtab.stages.streamed.train")
+STREAMING = (*PROBING, "trimtab.fit.streamed", "trimtab.fit.gathered", "trimtab.stages.streamed.train")
 
 
 @dataclass(frozen=True)
@@ -88,21 +88,18 @@ class StreamedTrainProbe(TrainProbe):
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `head.safetensors` and `fit.json`."""
+        from trimtab.fit.gathered import gathering
         from trimtab.fit.streamed import Chunk, fit_streamed
         from trimtab.stages.streamed.embed import read_activations
         from trimtab.stages.streamed.parts import parts_of, read_part, read_probabilities
 
         source = inputs["labels"] / LABELS
-        parts = parts_of(source)
-
-        def chunks() -> Iterator[Chunk]:
-            for part in range(parts):
+        selection = json.loads((inputs["selection"] / "selection.json").read_text("utf-8"))
+        with gathering(work) as gathered:
+            for part in range(parts_of(source)):
                 rows, weights = read_part(source, part, "row", "weight")
                 if len(rows):
                     values = read_activations(inputs["activations"], part)[rows]
-                    yield Chunk(values, read_probabilities(source, part), weights)
-
-        selection = json.loads((inputs["selection"] / "selection.json").read_text("utf-8"))
-        fitted = fit_streamed(chunks, self.objective, selection["strength"], self.fit, progress)
-        items = sum(int((read_part(source, part, "weight")[0] > 0).sum()) for part in range(parts))
-        return fit_facts(out, fitted, selection, items)
+                    gathered.add(Chunk(values, read_probabilities(source, part), weights))
+            fitted = fit_streamed(gathered, self.objective, selection["strength"], self.fit, progress)
+        return fit_facts(out, fitted, selection, gathered.items)

@@ -20,12 +20,16 @@ from trimtab.types import Array
 
 def key_of(text: str) -> int:
     """Return a text's key: the first 64 bits of its BLAKE2b hash."""
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+    return int.from_bytes(_hash(text), "little")
 
 
 def keys_of(texts: Iterable[str]) -> UInt64[Array, "items"]:
     """Return the keys of texts."""
-    return np.fromiter(map(key_of, texts), np.uint64)
+    return np.frombuffer(b"".join(map(_hash, texts)), "<u8").astype(np.uint64)
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def mixed(keys: UInt64[Array, "items"], *purpose: object) -> UInt64[Array, "items"]:
