@@ -88,7 +88,7 @@ class LanguageModel:
         found = self.tokenizer(text + answer, add_special_tokens=form != "chat", return_offsets_mapping=True)
         ids, ends = list(found["input_ids"]), [end for _, end in found["offset_mapping"]]
         while len(ids) > 1 and ids[-1] in self.end_ids and ends[-1] == 0:  # closed by the tokenizer, not by the text
-            ids.pop(), ends.pop()
+            ids, ends = ids[:-1], ends[:-1]
         inside = next((place for place, end in enumerate(ends) if end > len(text)), len(ends))
         return ids, max(inside, 1)
 
