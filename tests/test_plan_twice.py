@@ -63,3 +63,13 @@ def test_a_model_may_be_its_own_supervisor(values: dict[str, Any], tmp_path: Pat
     """One name on both sides is a pair of its own, which the results mark."""
     rows = plan(parse(values | {"weak": values["strong"], "methods": ["naive"]}, tmp_path)).compare.rows
     assert next(row for row in rows if row.method == "naive").self_pair
+
+
+@pytest.mark.parametrize("ensemble", ["mean_ensemble", "dirichlet_ensemble"])
+def test_the_same_member_of_an_ensemble_twice(values: dict[str, Any], ensemble: str, tmp_path: Path) -> None:
+    (one,) = values["weak"]
+    member = {"model": one["model"]}
+    told = [member, member | {"layer": 1}, dict(member)]
+    with pytest.raises(ExperimentError, match=r"weak\.0\.members\.2: .* the ensemble would hear it twice"):
+        plan(parse(values | {"weak": [{ensemble: {"members": told}}]}, tmp_path))
+    assert plan(parse(values | {"weak": [{ensemble: {"members": told[:2]}}]}, tmp_path)).stages

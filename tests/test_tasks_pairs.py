@@ -140,6 +140,8 @@ def test_a_study_on_pairs_learns_and_no_order_decides(tmp_path: Path) -> None:
         np.testing.assert_allclose(head["mean"], 0, atol=1e-6)
     controls = {one["control"] for one in results.data["rows"] if one["control"]}
     assert controls == {"flipped_truth", "weak_on_weak", "weak_on_truth"}
+    (said,) = [one["text"] for one in results.warnings if one["code"] == "no_zero_shot"]
+    assert "pairs of answers, which a model cannot be asked about yet" in said
 
 
 REFUSED = {

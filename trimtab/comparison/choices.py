@@ -10,7 +10,11 @@ from trimtab.comparison.measured import Measured
 from trimtab.comparison.parts import Part, parts_of
 from trimtab.comparison.row import Row
 
-NOT_ASKED = "the items have choices of their own, which a model cannot be asked about yet"
+NOT_ASKED = {
+    "choices": "the items have choices of their own, which a model cannot be asked about yet",
+    "pairs": "the items are pairs of answers, which a model cannot be asked about yet",
+}
+"""By what the data says of its items: why no model was asked."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,5 @@ def measured_kind(data: Mapping[str, Any]) -> type[Measured]:
 
 def not_asked(rows: Sequence[Row], data: Mapping[str, Any]) -> dict[str, str]:
     """Return by key why there is no row of control (d), for data with these facts; empty where there may be one."""
-    if "choices" not in data:
-        return {}
-    return {f"{row.weak}-{row.strong}-zero_shot": NOT_ASKED for row in rows}
+    why = next((reason for kind, reason in NOT_ASKED.items() if kind in data), None)
+    return {f"{row.weak}-{row.strong}-zero_shot": why for row in rows} if why else {}

@@ -110,6 +110,8 @@ class Data(Stage):
         }
         if items.choices is not None:
             facts[CHOICES] = {"fewest": min(map(len, items.choices)), "most": max(map(len, items.choices))}
+        if items.sides is not None:
+            facts["pairs"] = True
         if apart.dropped is not None:
             facts["second"] = {"items": len(apart.ids), "dropped": dict(apart.dropped)}
         write_json(out / "data.json", facts)
