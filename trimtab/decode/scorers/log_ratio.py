@@ -47,7 +47,7 @@ class _Ratio:
 
     def score(self, parents: Sequence[int], answers: Sequence[Answer]) -> Float[Array, "answers"]:
         self._children = [self._rows[parent] for parent in parents]
-        values = self._tuned.read(parents, answers) - self._untuned.read(parents, answers)
+        values = log_ratio(self._tuned.read(parents, answers), self._untuned.read(parents, answers))
         return checked(LogRatio.name, values, self._children)
 
     def keep(self, children: Sequence[int]) -> None:
@@ -56,12 +56,11 @@ class _Ratio:
         self._untuned.keep(children)
 
 
-def log_ratio(
-    tuned: Float[Array, "answers tokens"], untuned: Float[Array, "answers tokens"]
-) -> Float[Array, "answers"]:
-    """Return the summed log-ratio of answers from their tokens' log-probabilities in nats, 0 where there is no token.
+def log_ratio(tuned: Float[Array, "answers"], untuned: Float[Array, "answers"]) -> Float[Array, "answers"]:
+    """Return s(x, y) in nats from each answer's summed log-probabilities under the two guides.
 
-    >>> float(log_ratio(np.array([[-1.0, -2.0]]), np.array([[-1.5, -2.0]]))[0])
-    0.5
+    >>> import numpy as np
+    >>> log_ratio(np.array([-3.0]), np.array([-3.5])).tolist()
+    [0.5]
     """
-    return (tuned - untuned).sum(-1)
+    return tuned - untuned
