@@ -15,7 +15,7 @@ ORDER = (
     {"digest"},
     {"assets"},
     {"objectives", "metrics", "models", "supervise", "tasks"},
-    {"fit", "diagnostics"},
+    {"fit", "diagnostics", "decode"},
     {"learner"},
     {"store", "comparison", "supervisors", "schedules", "conflicts"},
     {"stages"},

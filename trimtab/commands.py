@@ -151,6 +151,47 @@ def _tell_of_replacing(folder: Path, text: str) -> None:
 
 
 @app.command()
+def generate(
+    prompt: Annotated[str, typer.Argument(help="Prompt; - reads it from standard input.", show_default=False)],
+    base: Annotated[str, typer.Option(help="Frozen model: asset, folder, GGUF file or hub id.")],
+    guide: Annotated[str | None, typer.Option(help="TUNED:UNTUNED guide pair; of contrastive the amateur.")] = None,
+    method: Annotated[
+        str, typer.Option(help="sample, best_of_n, cbs, eft, contrastive, args, deal or qalign.")
+    ] = "cbs",
+    width: Annotated[int | None, typer.Option(help="Answers that are kept (cbs, deal).")] = None,
+    samples: Annotated[int | None, typer.Option(help="Continuations of each (cbs, deal); answers (best_of_n).")] = None,
+    chunk: Annotated[int | None, typer.Option(help="Tokens of a round (cbs, deal).")] = None,
+    setting: Annotated[list[str] | None, typer.Option("--setting", help="Another one: weight=0.5.")] = None,
+    max_new_tokens: Annotated[int, typer.Option(help="Longest answer in tokens.")] = 32,
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
+    top_k: Annotated[int | None, typer.Option(help="Likeliest tokens that are left.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Probability of the likeliest tokens that are left.")] = None,
+    seed: Annotated[int, typer.Option(help="Names the random numbers.")] = 0,
+    form: Annotated[str, typer.Option("--format", help="plain text, or chat: the tokenizer's own template.")] = "plain",
+    as_json: JsonOption = False,
+) -> None:
+    """Answer one prompt with a frozen model that a guide pair steers."""
+    from dataclasses import asdict
+
+    from trimtab.decode.generate import Request, generate
+    from trimtab.yaml_file import override
+
+    settings = {
+        name: value for name, value in {"width": width, "samples": samples, "chunk": chunk}.items() if value is not None
+    }
+    for one in setting or []:
+        override(settings, one)
+    sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    text = sys.stdin.read().rstrip("\n") if prompt == "-" else prompt
+    request = Request(base, method, guide, form, seed, max_new_tokens, sampling, settings)
+    (found,) = generate(request, [text])
+    if as_json:
+        _print_json(asdict(found))
+    else:
+        print(found.text)
+
+
+@app.command()
 def plan(file: FileArgument, set_: SetOption = None, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Show what a study would do. What is cached, what the rest may cost, what gap its test split can resolve."""
     from trimtab.experiment import load

@@ -7,6 +7,7 @@ TrimtabError
 ├── AssetError            a pinned download, its hash, its archive            exit code 1
 ├── ModelError            weights or a tokenizer that cannot be used          exit code 1
 ├── FitError              a fit that cannot start or did not converge         exit code 1
+├── ScoreError            a scorer that raised, or gave no finite number      exit code 1
 ├── StoreError            the store on disk: schema, space, locks             exit code 1
 └── StageError            a stage failed; names it and its log                exit code 1
 """
@@ -50,6 +51,10 @@ class ModelError(TrimtabError):
 
 class FitError(TrimtabError):
     """A fit cannot be done with what it was given, or it did not converge."""
+
+
+class ScoreError(TrimtabError):
+    """A scorer of answers raised, or did not give one finite number per answer."""
 
 
 class StoreError(TrimtabError):

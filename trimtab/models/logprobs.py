@@ -22,6 +22,14 @@ def sequence_log_probabilities(
     >>> round(sequence_log_probabilities(logits, ids, counted).exp().item(), 6)
     0.4
     """
+    return torch.where(counted[:, 1:].bool(), token_log_probabilities(logits, ids), 0.0).sum(-1)
+
+
+def token_log_probabilities(
+    logits: Float[Tensor, "items positions vocabulary"], ids: Int[Tensor, "items tokens"]
+) -> Float[Tensor, "items tokens-1"]:
+    """Return log p(ids_t | ids_<t) of every token but the first, in nats, in float32."""
     targets = ids[:, 1:]
-    chosen = logits[:, : targets.shape[1]].float().log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-    return torch.where(counted[:, 1:].bool(), chosen, 0.0).sum(-1)
+    read = logits[:, : targets.shape[1]].float()
+    # the normaliser alone is summed over the vocabulary: a table of log-probabilities would be as large as the logits
+    return read.gather(-1, targets.unsqueeze(-1)).squeeze(-1) - read.logsumexp(-1)

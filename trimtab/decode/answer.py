@@ -1,0 +1,40 @@
+"""What decoding hands from hand to hand: prompts, answers that may be unfinished, and what they cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt."""
+
+    id: str
+    """Stable name: random streams and resumed runs go by it."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, or its beginning."""
+
+    text: str = ""
+    ids: tuple[int, ...] | None = ()
+    """Its tokens in the base model, the ending one included; None where the base model is reached by text only."""
+    ended: bool = False
+    """Whether the base model really ended it; an answer that ran out of room has not ended."""
+
+
+@dataclass
+class Compute:
+    """Tokens that went through models and what that costs."""
+
+    tokens: dict[str, int] = field(default_factory=dict)
+    """By role ("base", "guide", "reward"), as run: what is kept is not run again."""
+    flops: float = 0.0
+    """Forward floating-point operations: 2 x parameters x tokens, summed over models."""
+
+    def add(self, role: str, tokens: int, parameters: int) -> None:
+        """Count tokens of one model."""
+        self.tokens[role] = self.tokens.get(role, 0) + tokens
+        self.flops += 2.0 * parameters * tokens

@@ -1,0 +1,127 @@
+"""Texts that one causal model goes on with or reads, each token run once.
+
+The last token of every row waits: it is run together with what comes next, or when the next token is asked for. So a
+text's last token is never run, rows that share a parent can share its run, and every logit that is made is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from trimtab.decode.answer import Compute
+from trimtab.decode.kept import Kept
+from trimtab.decode.language_model import LanguageModel
+from trimtab.errors import UsageError
+from trimtab.models.logprobs import token_log_probabilities
+
+
+class Sequences:
+    """Rows of text in one model, with kept keys and values; tokens that are run are counted under `role`."""
+
+    def __init__(self, model: LanguageModel, prompts: Sequence[list[int]], compute: Compute, role: str) -> None:
+        """Read prompts of at least one token. Raises UsageError for one that is longer than the context."""
+        for one in prompts:
+            if len(one) >= model.context:
+                raise UsageError(
+                    f"a prompt has {len(one):,} tokens, but {model.name} reads {model.context:,} with the answer; "
+                    "shorten it, or use a model with a longer context"
+                )
+        self.model, self._compute, self._role = model, compute, role
+        self.kept = Kept(len(prompts), model.layers, model.device)
+        self.waiting: Int[Tensor, "rows"] = self._tensor([one[-1] for one in prompts])
+        self._next: Float[Tensor, "rows vocabulary"] | None = None
+        self._run([one[:-1] for one in prompts], logits=False)
+
+    def __len__(self) -> int:
+        return len(self.waiting)
+
+    @torch.inference_mode()
+    def logits(self) -> Float[Tensor, "rows vocabulary"]:
+        """Return the logits of each row's next token."""
+        if self._next is None:
+            self._next = self._forward(self.waiting.unsqueeze(1), logits=True)[:, -1]
+            self.kept.lengths += 1
+            self._count(len(self))
+        return self._next
+
+    def append(self, tokens: Int[Tensor, "rows"]) -> None:
+        """Take these as the next tokens, after `logits`."""
+        assert self._next is not None, "logits() must be asked for before a token is appended"
+        self.waiting, self._next = tokens.to(self.model.device), None
+
+    @torch.inference_mode()
+    def read(self, chunks: Sequence[list[int]]) -> list[list[float]]:
+        """Append some tokens, or none, to each row and return their log-probabilities in nats, in float32."""
+        assert self._next is None, "a row whose next logits are known cannot be read on"
+        before = [[int(token)] for token in self.waiting]
+        texts = [first + chunk for first, chunk in zip(before, chunks, strict=True)]
+        logits = self._run([one[:-1] for one in texts], logits=True)
+        self.waiting = self._tensor([one[-1] for one in texts])
+        if logits is None:
+            return [[] for _ in texts]
+        found = token_log_probabilities(logits, self._padded(texts)[0]).tolist()
+        return [values[: len(chunk)] for values, chunk in zip(found, chunks, strict=True)]
+
+    def rewind(self, texts: Sequence[list[int]]) -> None:
+        """Go back to these beginnings, of at least one token, of what each row holds."""
+        lengths = self._tensor([len(one) - 1 for one in texts])
+        self.kept.crop(lengths)
+        self.waiting, self._next = self._tensor([one[-1] for one in texts]), None
+
+    def select(self, rows: Sequence[int]) -> None:
+        """Keep these rows, in this order; a row may be taken more than once."""
+        if list(rows) == list(range(len(self))):
+            return
+        places = self._tensor(list(rows))
+        self.kept.select(places)
+        self.waiting = self.waiting[places]
+        self._next = None if self._next is None else self._next[places]
+
+    def fork(self, rows: Sequence[int]) -> Sequences:
+        """Return a copy of these rows that goes its own way."""
+        found = copy(self)
+        found.kept = self.kept.fork()
+        found.kept.select(self._tensor(list(rows)))
+        found.waiting = self.waiting[self._tensor(list(rows))]
+        found._next = None if self._next is None else self._next[self._tensor(list(rows))]
+        return found
+
+    @torch.inference_mode()
+    def _run(self, chunks: Sequence[list[int]], logits: bool) -> Tensor | None:
+        """Run tokens through the model and keep their keys and values; rows may have none."""
+        if not any(chunks):
+            return None
+        ids, present = self._padded(chunks)
+        found = self._forward(ids, logits)
+        self.kept.lengths = self.kept.lengths + present.sum(1)
+        self._count(int(present.sum()))
+        return found
+
+    def _forward(self, ids: Int[Tensor, "rows tokens"], logits: bool) -> Tensor:
+        tokens = ids.shape[1]
+        known = self.model.model if logits else self.model.model.base_model
+        output = known(
+            input_ids=ids,
+            attention_mask=self.kept.mask(tokens),
+            position_ids=self.kept.positions(tokens),
+            past_key_values=self.kept,
+            use_cache=True,
+        )
+        return output.logits if logits else output.last_hidden_state
+
+    def _count(self, tokens: int) -> None:
+        self._compute.add(self._role, tokens, self.model.parameters)
+
+    def _padded(self, chunks: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+        longest = max(map(len, chunks))
+        ids = [one + [self.model.pad_id] * (longest - len(one)) for one in chunks]
+        present = [[1] * len(one) + [0] * (longest - len(one)) for one in chunks]
+        return self._tensor(ids), self._tensor(present)
+
+    def _tensor(self, values: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+        return torch.tensor(values, dtype=torch.long, device=self.model.device)
