@@ -25,6 +25,7 @@ from trimtab.terminal import PlainLines
 COMMANDS = [
     "demo",
     "run",
+    "generate",
     "plan",
     "compare",
     "rank",
