@@ -20,15 +20,14 @@ import numpy as np
 from jaxtyping import Float
 
 from trimtab.decode.answer import Answer, Compute, Prompt
-from trimtab.decode.base import Base
 from trimtab.decode.sampling import Sampling
-from trimtab.decode.scorers.scorer import Scorer, Scoring
-from trimtab.decode.search import ChunkSearch, Finished, Scored, search
+from trimtab.decode.scorers.scorer import Scoring
+from trimtab.decode.search import ChunkSearch, Finished, SearchMethod
 from trimtab.types import Array
 
 
 @dataclass(frozen=True)
-class ChunkBeam:
+class ChunkBeam(SearchMethod):
     """Chunk-level beam search. Raises UsageError for a value out of range."""
 
     width: int = 4
@@ -44,16 +43,8 @@ class ChunkBeam:
     sampling: Sampling = field(default_factory=Sampling)
     """How tokens are drawn."""
 
-    def __post_init__(self) -> None:
-        self._search()
-
-    def __call__(
-        self, base: Base, scorer: Scorer, prompts: Sequence[Prompt], seed: int, compute: Compute
-    ) -> list[Scored]:
-        """Return the best answer to each prompt with its score."""
-        return [found[0] for found in search(base, scorer, prompts, self._search(), self.sampling, seed, compute)]
-
-    def _search(self) -> ChunkSearch:
+    def search_settings(self) -> ChunkSearch:
+        """Return what the search is."""
         return ChunkSearch(self.width, self.samples, self.chunk, self.finished, self.max_new_tokens)
 
 

@@ -10,18 +10,14 @@ text was not at hand, and no reference code is public: proposals are sampled her
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from trimtab.decode.answer import Compute, Prompt
-from trimtab.decode.base import Base
 from trimtab.decode.sampling import Sampling
-from trimtab.decode.scorers.scorer import Scorer
-from trimtab.decode.search import ChunkSearch, Scored, search
+from trimtab.decode.search import ChunkSearch, SearchMethod
 
 
 @dataclass(frozen=True)
-class Deal:
+class Deal(SearchMethod):
     """Look-ahead search. Raises UsageError for a value out of range."""
 
     width: int = 2
@@ -37,16 +33,8 @@ class Deal:
     sampling: Sampling = field(default_factory=Sampling)
     """How tokens are drawn; what is looked at is always the likeliest token."""
 
-    def __post_init__(self) -> None:
-        self._search()
-
-    def __call__(
-        self, base: Base, scorer: Scorer, prompts: Sequence[Prompt], seed: int, compute: Compute
-    ) -> list[Scored]:
-        """Return the best answer to each prompt with its score."""
-        return [found[0] for found in search(base, scorer, prompts, self._search(), self.sampling, seed, compute)]
-
-    def _search(self) -> ChunkSearch:
+    def search_settings(self) -> ChunkSearch:
+        """Return what the search is."""
         return ChunkSearch(
             self.width, self.samples, self.chunk, max_new_tokens=self.max_new_tokens, look_ahead=self.look_ahead
         )

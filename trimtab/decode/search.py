@@ -6,6 +6,7 @@ All prompts of a batch move in step; rounds are counted in chunks, so that unfin
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -56,6 +57,26 @@ class ChunkSearch:
             raise UsageError(f"look_ahead is {self.look_ahead}; wanted 0 or more tokens")
         if self.finished not in ("compete", "pool"):
             raise UsageError(f'finished is {self.finished!r}; wanted "compete" or "pool"')
+
+
+class SearchMethod(ABC):
+    """A chunk-level search by its settings; raises UsageError for a value out of range when it is made."""
+
+    sampling: Sampling
+
+    @abstractmethod
+    def search_settings(self) -> ChunkSearch:
+        """Return what the search is."""
+
+    def __post_init__(self) -> None:
+        self.search_settings()
+
+    def __call__(
+        self, base: Base, scorer: Scorer, prompts: Sequence[Prompt], seed: int, compute: Compute
+    ) -> list[Scored]:
+        """Return the best answer to each prompt with its score."""
+        found = search(base, scorer, prompts, self.search_settings(), self.sampling, seed, compute)
+        return [answers[0] for answers in found]
 
 
 def search(

@@ -111,6 +111,7 @@ class Workers:
         """Replace a dead worker and tell what it left undone."""
         worker.process.join()
         self._crew[self._crew.index(worker)] = self._hire()
+        self._share_cores()
         code = worker.process.exitcode
         why = f"exit code {code}"
         if code == -signal.SIGKILL:
