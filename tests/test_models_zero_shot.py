@@ -21,14 +21,14 @@ def own_home(tmp_path, monkeypatch):
     monkeypatch.setenv("TRIMTAB_HOME", str(tmp_path / "home"))
 
 
-def restated(folder, texts, answers):
+def restated(folder, texts, answers, prompt=PROMPT):
     model, tokenizer = (
         AutoModelForCausalLM.from_pretrained(folder).eval(),
         AutoTokenizer.from_pretrained(folder),
     )
     table = np.zeros((len(texts), len(answers)))
     for row, text in enumerate(texts):
-        start = tokenizer(PROMPT.replace("{text}", text))["input_ids"]
+        start = tokenizer(prompt.replace("{text}", text))["input_ids"]
         for column, answer in enumerate(answers):
             word = tokenizer(answer)["input_ids"]
             with torch.no_grad():
@@ -63,6 +63,21 @@ def test_a_shared_beginning_costs_one_pass(tmp_path):
     assert zero_shot(spec, texts, PROMPT, ("positive", "negative")).tokens == prompt_tokens
     assert zero_shot(spec, texts, PROMPT, ("very good", "very bad")).tokens == prompt_tokens + 2
     assert zero_shot(spec, texts, PROMPT, ("very good", "bad")).tokens == 2 * prompt_tokens + 2
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+@pytest.mark.parametrize("answers", [("positive", "negative"), ("positive", "very good", "very bad", "no no no")])
+def test_examples_before_every_text_run_once_and_change_nothing(tmp_path, kind, answers):
+    folder, texts = tiny_causal(tmp_path / "model", kind), tiny_texts(9)
+    prompt = "review : good film the answer : positive " * 3 + PROMPT
+    found = zero_shot(ModelSpec(str(folder), precision="fp32"), texts, prompt, answers)
+    np.testing.assert_allclose(found.probabilities, restated(folder, texts, answers, prompt), atol=1e-4)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    inputs = [tokenizer(prompt.replace("{text}", text))["input_ids"] for text in texts]
+    shared = next(place for place, here in enumerate(zip(*inputs, strict=False)) if len(set(here)) > 1)
+    heads = {tuple(tokenizer(answer)["input_ids"][:-1]) for answer in answers}
+    assert shared >= 26
+    assert found.tokens == sum(shared + sum(len(ids) - shared + len(head) for ids in inputs) for head in heads)
 
 
 def test_long_texts_leave_room_for_the_answer(tmp_path):

@@ -89,6 +89,6 @@ def _run(spec: ModelSpec, backbone: Backbone, items: Sequence[list[list[int]]]) 
     found = []
     for ids in items:
         shared = common_beginning(ids)
-        beginning = begun(backbone, ids[0][:shared]) if shared >= LEAST_TOKENS else None
+        beginning = begun(backbone.model, ids[0][:shared]) if shared >= LEAST_TOKENS else None
         found.append(run_texts(spec, backbone, ids, beginning, lambda done, tokens: None))
     return np.concatenate(found)

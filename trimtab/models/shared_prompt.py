@@ -32,14 +32,19 @@ class SharedPrompt:
     tokens: int
     cache: Any
 
+    def before(self, mask: Int[Tensor, "items tokens"], device: torch.device) -> dict[str, Any]:
+        """Return what a model is given beside the tokens that follow, of which `mask` is 1 on the real ones."""
+        cache = deepcopy(self.cache)
+        cache.batch_repeat_interleave(len(mask))
+        begun = torch.ones(len(mask), self.tokens, dtype=mask.dtype)
+        whole = torch.cat([begun, mask.cpu()], 1).to(device)
+        return {"attention_mask": whole, "past_key_values": cache, "use_cache": True}
+
     def hidden_states(
         self, backbone: Backbone, ids: Int[Tensor, "items tokens"], mask: Int[Tensor, "items tokens"]
     ) -> Float[Tensor, "items tokens hidden"]:
         """Return the states of what follows the beginning."""
-        cache = deepcopy(self.cache)
-        cache.batch_repeat_interleave(len(ids))
-        begun = torch.ones(len(ids), self.tokens, dtype=mask.dtype, device=mask.device)
-        return _states(backbone, ids, torch.cat([begun, mask], 1), cache)
+        return _states(backbone.model, ids, **self.before(mask, backbone.device))
 
 
 def common_beginning(ids: Sequence[list[int]]) -> int:
@@ -60,27 +65,25 @@ def shared_prompt(backbone: Backbone, ids: Sequence[list[int]], pooling: str) ->
     tokens = common_beginning(ids)
     if tokens < LEAST_TOKENS:
         return None
-    found = begun(backbone, ids[0][:tokens])
+    found = begun(backbone.model, ids[0][:tokens])
     with torch.inference_mode():
         return found if _is_exact(backbone, found, ids[:4]) else None
 
 
-def begun(backbone: Backbone, beginning: list[int]) -> SharedPrompt:
-    """Return the keys and values of a beginning, unchecked."""
+def begun(model: Any, beginning: list[int]) -> SharedPrompt:
+    """Return the keys and values of a beginning under a model without language head, unchecked."""
     from transformers import DynamicCache
 
-    cache = DynamicCache(config=backbone.model.config)
-    tokens = torch.tensor([beginning], device=backbone.device)
+    cache = DynamicCache(config=model.config)
+    tokens = torch.tensor([beginning], device=next(model.parameters()).device)
     with torch.inference_mode():
-        _states(backbone, tokens, torch.ones_like(tokens), cache)
+        _states(model, tokens, attention_mask=torch.ones_like(tokens), past_key_values=cache, use_cache=True)
     return SharedPrompt(len(beginning), cache)
 
 
-def _states(backbone: Backbone, ids: Tensor, mask: Tensor, cache: Any) -> Tensor:
+def _states(model: Any, ids: Tensor, **given: Any) -> Tensor:
     try:
-        return backbone.model(
-            input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True
-        ).last_hidden_state
+        return model(input_ids=ids, **given).last_hidden_state
     except Reached as reached:
         return reached.hidden
 

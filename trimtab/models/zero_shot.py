@@ -19,14 +19,13 @@ from trimtab.models.batches import by_length, pad, token_batches
 from trimtab.models.load import context_of, is_causal, load_config, load_tokenizer, load_weights, padding_id
 from trimtab.models.logprobs import sequence_log_probabilities
 from trimtab.models.precision import resolved_precision
+from trimtab.models.shared_prompt import LEAST_TOKENS, SharedPrompt, begun, common_beginning
 from trimtab.models.source import locate
 from trimtab.models.text import encode, template_of
 from trimtab.types import Array, ModelSpec, Progress, silent
 
 _LOGITS_BYTES = 2**28
 """Most memory that the logits of one batch may take: a vocabulary is far wider than a hidden state."""
-
-
 _CHECKED_TEXTS = 4
 
 
@@ -65,25 +64,43 @@ class Asker:
         self._words = _answer_tokens(self._tokenizer, answers, self._template)
         self._limit = min(spec.max_tokens, context_of(config, self._tokenizer) - max(map(len, self._words)))
         self._model = _causal_model(spec, source, config)
+        self._pad_id = padding_id(self._tokenizer, config)
 
     def ask(self, texts: Sequence[str], progress: Progress = silent) -> ZeroShot:
         """Return p(class | text) from the log-probabilities of the class names after the prompt."""
         encoded = encode(self._tokenizer, texts, self._template, self._limit)
-        pad_id, words = padding_id(self._tokenizer, self._config), self._words
+        words = self._words
         scores = np.zeros((len(texts), len(words)))
         done = tokens = 0
         beginnings = sorted({tuple(word[:-1]) for word in words})
         for beginning in beginnings:
             classes = [index for index, word in enumerate(words) if tuple(word[:-1]) == beginning]
             inputs = [[*ids, *beginning] for ids in encoded.ids]
-            for batch in _batches(inputs, self._spec.batch_tokens, self._config.get_text_config().vocab_size):
-                rows = [inputs[item] for item in batch]
-                found = _score(self._model, rows, [words[index] for index in classes], pad_id)
-                scores[np.ix_(batch, classes)] = found
+            asked = [words[index] for index in classes]
+            shared = self._shared(inputs, asked)
+            tokens += shared.tokens if shared else 0
+            own = [ids[shared.tokens :] if shared else ids for ids in inputs]
+            for batch in _batches(own, self._spec.batch_tokens, self._config.get_text_config().vocab_size):
+                rows = [own[item] for item in batch]
+                scores[np.ix_(batch, classes)] = _score(self._model, rows, asked, self._pad_id, shared)
                 done, tokens = done + len(rows), tokens + sum(map(len, rows))
                 progress(done, len(beginnings) * len(texts), tokens=tokens)
         shifted = np.exp(scores - scores.max(1, keepdims=True))
         return ZeroShot(shifted / shifted.sum(1, keepdims=True), encoded.truncated, tokens)
+
+    def _shared(self, inputs: list[list[int]], words: list[list[int]]) -> SharedPrompt | None:
+        """Return what all inputs begin with, run once; none where it is short or where this model gives something else
+        with it."""
+        if not inputs:
+            return None
+        count = min(common_beginning(inputs), min(map(len, inputs)) - len(words[0]))
+        if count < LEAST_TOKENS:
+            return None
+        found = begun(self._model.base_model, inputs[0][:count])
+        few = inputs[:_CHECKED_TEXTS]
+        whole = _score(self._model, few, words, self._pad_id, None)
+        cut = _score(self._model, [ids[count:] for ids in few], words, self._pad_id, found)
+        return found if np.abs(whole - cut).max() <= _tolerance(self._spec) else None
 
 
 def zero_shot(
@@ -122,10 +139,14 @@ def zero_shot_from_states(
         logits = torch.nn.functional.linear(rows, head.weight[first], bias)
     probabilities = logits.double().softmax(-1).cpu().numpy()
     checked = zero_shot(spec, texts[:_CHECKED_TEXTS], prompt, answers)
-    tolerance = 1e-3 if resolved_precision(spec) == "fp32" else 5e-2
-    if np.abs(checked.probabilities - probabilities[:_CHECKED_TEXTS]).max() > tolerance:
+    if np.abs(checked.probabilities - probabilities[:_CHECKED_TEXTS]).max() > _tolerance(spec):
         return None
     return ZeroShot(probabilities, checked.truncated, checked.tokens)
+
+
+def _tolerance(spec: ModelSpec) -> float:
+    """Return how much different orders of summation may change an answer."""
+    return 1e-3 if resolved_precision(spec) == "fp32" else 5e-2
 
 
 def _answer_tokens(tokenizer: Any, answers: Sequence[str], template: str) -> list[list[int]]:
@@ -153,16 +174,20 @@ def _batches(inputs: list[list[int]], batch_tokens: int, vocabulary: int) -> lis
     return token_batches(by_length(inputs), [len(ids) for ids in inputs], budget)
 
 
-def _score(model: Any, rows: list[list[int]], words: list[list[int]], pad_id: int) -> Array:
-    """Return the log-probability in nats of each word after each row; rows end with all of a word but its
-    last token."""
+def _score(
+    model: Any, rows: list[list[int]], words: list[list[int]], pad_id: int, shared: SharedPrompt | None
+) -> Array:
+    """Return the log-probability in nats of each word after each row; rows end with all of a word but its last token,
+    and begin after what is shared."""
     filled, mask = pad(rows, pad_id, left=False)
     device = next(model.parameters()).device
     shortest, word_tokens = min(map(len, rows)), len(words[0])
     keep = filled.shape[1] - shortest + word_tokens
     limited = "logits_to_keep" in inspect.signature(model.forward).parameters
     extra: dict[str, Any] = {"logits_to_keep": keep} if limited else {}
-    if not bool(mask.all()):
+    if shared is not None:
+        extra |= shared.before(mask, device)
+    elif not bool(mask.all()):
         extra["attention_mask"] = mask.to(device)
     with torch.inference_mode():
         logits = model(input_ids=filled.to(device), **extra).logits[:, -keep:].cpu()

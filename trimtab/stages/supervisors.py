@@ -267,6 +267,7 @@ class PredictPrompted(Stage):
     """Labels to take examples from."""
 
     kind: ClassVar[str] = "predict"
+    version: ClassVar[int] = 2
     code: ClassVar[tuple[str, ...]] = ("trimtab.supervisors.prompted",)
 
     @cached_property
