@@ -66,6 +66,8 @@ class _Loaded:
     guides: tuple[LanguageModel, ...]
     sampling: Sampling
     compute: Compute
+    scorer: Any = None
+    """What scores in the place of the guide pair; none takes the pair."""
 
     def search(self, method: Any, base: Any, scorer: Any, prompts: Sequence[Prompt]) -> Sequence[Scored]:
         """Answer by a search over a base."""
@@ -85,7 +87,7 @@ def generate(request: Request, texts: Sequence[str]) -> list[Generated]:
     from trimtab.decode.language_model import language_model
     from trimtab.decode.sampling import Sampling
 
-    method = _checked(request)
+    method = checked(request)
     sampling = Sampling(**request.sampling)
     names = [] if request.guide is None else request.guide.split(":")
     base = language_model(ModelSpec(request.base))
@@ -101,7 +103,18 @@ def generate(request: Request, texts: Sequence[str]) -> list[Generated]:
     ]
 
 
-def _checked(request: Request) -> _Method:
+def answer_by(
+    request: Request, base: LanguageModel, guides: Sequence[LanguageModel], prompts: Sequence[Prompt], compute: Compute,
+    scorer: Any = None,
+) -> Sequence[Scored]:  # fmt: skip
+    """Return one answer per prompt by models that are loaded; a scorer may stand in the place of the guide pair."""
+    from trimtab.decode.sampling import Sampling
+
+    loaded = _Loaded(request, base, tuple(guides), Sampling(**request.sampling), compute, scorer)
+    return METHODS[request.method].answer(loaded, prompts)
+
+
+def checked(request: Request) -> _Method:
     """Return the method of a request. Raises UsageError where name, settings or guide do not fit."""
     if request.method not in METHODS:
         raise UsageError(f"no decode-time method is called {request.method!r}.{did_you_mean(request.method, METHODS)}")
@@ -169,6 +182,8 @@ def _guided(loaded: _Loaded, method: Any, prompts: Sequence[Prompt]) -> Sequence
 def _log_ratio(loaded: _Loaded) -> Any:
     from trimtab.decode.scorers.log_ratio import LogRatio
 
+    if loaded.scorer is not None:
+        return loaded.scorer
     tuned, untuned = loaded.guides
     return LogRatio(tuned, untuned, loaded.base, loaded.request.form)
 

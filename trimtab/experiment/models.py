@@ -63,7 +63,7 @@ def nested(cls: type, settings: Mapping[str, Any], path: str, folder: Path) -> A
         elif hints.get(key) is Learner:
             made[key] = _learner(value, f"{path}.{key}", folder)
         elif hints.get(key) is ModelSpec:
-            made[key] = _spec({"model": value} if isinstance(value, str) else value, f"{path}.{key}", folder)
+            made[key] = model_spec(value, f"{path}.{key}", folder)
     return build(cls, {key: value for key, value in settings.items() if key not in made}, path, made)
 
 
@@ -76,6 +76,11 @@ def _learner(values: Any, path: str, folder: Path) -> Learner:
     cls = one_of(fit_name, FITS, f"{path}.fit")
     spec = {key: value for key, value in values.items() if key != "fit"}
     return Learner(_spec(spec, path, folder), build(cls, fit_settings, f"{path}.fit"))
+
+
+def model_spec(values: Any, path: str, folder: Path) -> ModelSpec:
+    """Read a model without a fit: its name, or a mapping with a key `model`."""
+    return _spec({"model": values} if isinstance(values, str) else values, path, folder)
 
 
 def _spec(values: Any, path: str, folder: Path) -> ModelSpec:

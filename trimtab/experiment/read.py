@@ -1,9 +1,9 @@
-"""The file, key by key: its task, and everything that stands in one line of it."""
+"""The file of a study of learning from weak labels, key by key: its task, and everything that stands in one line."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -20,49 +20,27 @@ from trimtab.metrics import METRICS, OF_CHOICES
 from trimtab.tasks import TASKS, Task
 from trimtab.tasks.by_level.settings import ByLevel
 from trimtab.tasks.splits import SplitSettings
-from trimtab.yaml_file import override, read_yaml
 
 _KEYS = ("name", "study", "task", "split", "weak", "strong", "methods", "seeds")
 _KEYS += ("controls", "curves", "metrics", "cuts")
 _SIZES = ("supervisor", "transfer", "test")
 
 
-def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
-    """Read an experiment file; each override is "path.to.value=YAML".
-
-    Raises ExperimentError naming the path in the file, what was found and what was wanted.
-    """
-    path = Path(path)
-    values, text = read_yaml(path)
-    for one in overrides:
-        override(values, one)
-    if overrides:
-        text = f"{text.rstrip()}\n# overrides: {' '.join(overrides)}\n"
-    return parse(values, path.parent, text)
-
-
-def parse(values: Any, folder: Path, text: str = "") -> Experiment:
-    """Return the experiment that plain values (as read from YAML) describe; paths are relative to `folder`."""
-    if not isinstance(values, dict):
-        raise ExperimentError(f"the experiment must be a mapping of keys to values, found {in_words(values)}")
+def parse_generalize(values: Mapping[str, Any], folder: Path, text: str) -> Experiment:
+    """Return the study of learning from weak labels that plain values describe; paths are relative to `folder`."""
     check_keys(values, _KEYS, "")
     for key in ("name", "task", "weak", "strong", "methods"):
         if key not in values:
             raise ExperimentError(f"{key}: the key is missing; every experiment needs it")
-    if values.get("study", "generalize") != "generalize":
-        raise ExperimentError(f'study: found {values["study"]!r}, wanted "generalize"')
-    name = typed(str, values["name"], "name")
-    if not is_name(name):
-        raise ExperimentError(f"name: found {name!r}, wanted {NAME_RULE}")
     task, split = _task(values["task"], values.get("split", {}), folder)
     return Experiment(
-        name=name,
+        name=read_name(values["name"]),
         task=task,
         split=split,
         weak=supervisors(values["weak"], folder),
         strong=learners(values["strong"], "strong", folder),
         methods=methods(values["methods"], folder),
-        seeds=_seeds(values.get("seeds", [0, 1, 2, 3, 4])),
+        seeds=read_seeds(values.get("seeds", [0, 1, 2, 3, 4])),
         controls=_controls(values.get("controls", True)),
         curves=_curves(values.get("curves", False)),
         metrics=_metrics(values.get("metrics", list(OF_CHOICES if getattr(task, "listwise", False) else METRICS))),
@@ -72,20 +50,18 @@ def parse(values: Any, folder: Path, text: str = "") -> Experiment:
     )
 
 
+def read_name(value: Any) -> str:
+    """Read the name of a run's folder."""
+    name = typed(str, value, "name")
+    if not is_name(name):
+        raise ExperimentError(f"name: found {name!r}, wanted {NAME_RULE}")
+    return name
+
+
 def _task(values: Any, split: Any, folder: Path) -> tuple[Any, SplitSettings]:
     if not isinstance(values, dict) or "kind" not in values:
         raise ExperimentError(f"task: found {in_words(values)}, wanted a mapping with a key `kind`")
-    kind = typed(str, values["kind"], "task.kind")
-    cls = component(kind, "trimtab.tasks", TASKS, folder, "task.kind")
     sizes = {key: values[key] for key in _SIZES if key in values}
-    settings = {key: value for key, value in values.items() if key not in ("kind", "second", *_SIZES)}
-    for key in (one for one in settings if one == "path" or one.endswith("_path")):
-        path = settings[key]
-        here = kind in ("file", "features", "pairs", "choices") or (
-            isinstance(path, str) and (folder / Path(path).expanduser()).exists()
-        )
-        if isinstance(path, str) and here:
-            settings[key] = str(folder / Path(path).expanduser())
     if not isinstance(split, dict):
         raise ExperimentError(f"split: found {in_words(split)}, wanted a mapping")
     clash = sorted(set(split) & set(_SIZES))
@@ -93,12 +69,30 @@ def _task(values: Any, split: Any, folder: Path) -> tuple[Any, SplitSettings]:
         raise ExperimentError(f"split.{clash[0]}: the sizes of the splits belong under task; move it there")
     for key, size in sizes.items():  # one by one, so that a message names the place where the user wrote it
         build(SplitSettings, {key: size}, "task")
-    task = build(cls, settings, "task")
-    if not isinstance(task, Task):
-        raise ExperimentError(f"task.kind: {kind!r} is not a task; it needs the members of trimtab.tasks.Task")
+    task = read_task({key: value for key, value in values.items() if key not in ("second", *_SIZES)}, folder)
     # a key that only a split by level has asks for one
     by_level = {one.name for one in fields(ByLevel)} - {one.name for one in fields(SplitSettings)}
     return task, build(ByLevel if by_level & set(split) else SplitSettings, sizes | split, "split")
+
+
+def read_task(values: Any, folder: Path) -> Any:
+    """Read a task with its own settings; paths are relative to `folder`."""
+    if not isinstance(values, dict) or "kind" not in values:
+        raise ExperimentError(f"task: found {in_words(values)}, wanted a mapping with a key `kind`")
+    kind = typed(str, values["kind"], "task.kind")
+    cls = component(kind, "trimtab.tasks", TASKS, folder, "task.kind")
+    settings = {key: value for key, value in values.items() if key != "kind"}
+    for key in (one for one in settings if one == "path" or one.endswith("_path")):
+        path = settings[key]
+        here = kind in ("file", "features", "pairs", "choices") or (
+            isinstance(path, str) and (folder / Path(path).expanduser()).exists()
+        )
+        if isinstance(path, str) and here:
+            settings[key] = str(folder / Path(path).expanduser())
+    task = build(cls, settings, "task")
+    if not isinstance(task, Task):
+        raise ExperimentError(f"task.kind: {kind!r} is not a task; it needs the members of trimtab.tasks.Task")
+    return task
 
 
 def _second(task: Mapping[str, Any]) -> int | None:
@@ -108,7 +102,8 @@ def _second(task: Mapping[str, Any]) -> int | None:
     return size
 
 
-def _seeds(value: Any) -> tuple[int, ...]:
+def read_seeds(value: Any) -> tuple[int, ...]:
+    """Read the seeds of a study: at least one, all different."""
     if not isinstance(value, list | tuple):
         raise ExperimentError(f"seeds: found {in_words(value)}, wanted a list such as [0, 1, 2]")
     seeds = typed(tuple[int, ...], value, "seeds")

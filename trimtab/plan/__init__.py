@@ -15,10 +15,25 @@ pair.py         the rows of one supervisor and one student
 study.py        all of them, and the comparison
 purposes.py     what each stage is for, in the words of the experiment file
 twice.py        who is named twice
+search.py       a search study: rewards, a guide, answers by every method, judges
 """
 
 from __future__ import annotations
 
-from trimtab.plan.study import Plan, plan
+from trimtab.experiment import Experiment, SearchExperiment
+from trimtab.plan.purposes import Purposes
+from trimtab.plan.search import SearchPlan, plan_search
+from trimtab.plan.study import Plan, plan_generalize
 
-__all__ = ["Plan", "plan"]
+__all__ = ["AnyExperiment", "Plan", "SearchPlan", "plan"]
+
+AnyExperiment = Experiment | SearchExperiment
+
+
+def plan(experiment: AnyExperiment) -> Plan | SearchPlan:
+    """Return the stages of an experiment of any kind; reads file fingerprints, runs nothing.
+
+    Raises ExperimentError where a model's path does not exist or holds no weights, or where a method does not suit the
+    supervisor or the task; AssetError where an asset is absent.
+    """
+    return plan_search(experiment) if isinstance(experiment, SearchExperiment) else plan_generalize(experiment)

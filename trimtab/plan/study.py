@@ -37,7 +37,7 @@ from trimtab.types import ModelSpec
 
 @dataclass(frozen=True)
 class Plan:
-    """All stages of an experiment, inputs first; the last one compares."""
+    """All stages of a study of learning from weak labels, inputs first; the last one compares."""
 
     stages: tuple[Stage, ...]
 
@@ -49,8 +49,8 @@ class Plan:
         return last
 
 
-def plan(experiment: Experiment) -> Plan:
-    """Return the stages of an experiment; reads file fingerprints, runs nothing.
+def plan_generalize(experiment: Experiment) -> Plan:
+    """Return the stages of a study of learning from weak labels; reads file fingerprints, runs nothing.
 
     Raises ExperimentError where a model's path does not exist or holds no weights, or where a method does not suit the
     supervisor or the task; AssetError where an asset is absent.

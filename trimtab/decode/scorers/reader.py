@@ -62,6 +62,10 @@ class Reader(ABC):
         ]
         return np.array([sum(one.values) for one in self._children])
 
+    def lengths(self) -> list[int]:
+        """Return how many tokens each answer has that was read last."""
+        return [len(one.ids) - one.begun for one in self._children]
+
     def keep(self, children: Sequence[int]) -> None:
         """Make these of the answers that were read last the rows."""
         self._sequences.select(children)

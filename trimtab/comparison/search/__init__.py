@@ -1,0 +1,1 @@
+"""From judged answers to the rows of a search study."""

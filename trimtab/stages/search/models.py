@@ -1,0 +1,37 @@
+"""Models that stages of a search study read, from an artifact or from a spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trimtab.stages.embed import MODEL
+from trimtab.types import ModelSpec
+
+
+def language_model_of(where: Path | ModelSpec) -> Any:
+    """Return the language model of a folder or a spec."""
+    from trimtab.decode.language_model import language_model
+
+    return language_model(where if isinstance(where, ModelSpec) else ModelSpec(str(where), precision="fp32"))
+
+
+def guides_of(inputs: Mapping[str, Path], pair: Sequence[ModelSpec]) -> list[Any]:
+    """Return tuned and untuned guide: those made by stages, or else those that the experiment file names."""
+    made = [inputs[name] / MODEL for name in ("guides.0", "guides.1") if name in inputs]
+    return [language_model_of(one) for one in (made or pair)]
+
+
+def classifier_of(folder: Path) -> Any:
+    """Return the classifier of an artifact."""
+    from trimtab.decode.scorers.classifier import read_classifier
+
+    return read_classifier(folder)
+
+
+def reward_of(folder: Path) -> Any:
+    """Return the classifier of an artifact as a scorer of answers."""
+    from trimtab.decode.scorers.classifier import ClassifierScorer, read_classifier
+
+    return ClassifierScorer(read_classifier(folder))
