@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -38,37 +39,50 @@ TextFunction = Callable[[Sequence[str], Sequence[str]], Sequence[float]]
 """Prompts and answers of equal number in, one number each out."""
 
 
-class TextScorer:
+class WholeScorer(ABC):
+    """A scorer that reads every answer with its prompt from the start and keeps nothing."""
+
+    name: str
+
+    @abstractmethod
+    def values(self, prompts: Sequence[Prompt], answers: Sequence[Answer], compute: Compute) -> Sequence[float]:
+        """Return one number per answer."""
+
+    def begin(self, prompts: Sequence[Prompt], compute: Compute) -> Scoring:
+        """Return the scoring of empty answers."""
+        return _Whole(self, prompts, compute)
+
+
+class _Whole:
+    def __init__(self, scorer: WholeScorer, prompts: Sequence[Prompt], compute: Compute) -> None:
+        self._scorer, self._compute = scorer, compute
+        self._rows = list(prompts)
+        self._children: list[Prompt] = []
+
+    def score(self, parents: Sequence[int], answers: Sequence[Answer]) -> Float[Array, "answers"]:
+        self._children = [self._rows[parent] for parent in parents]
+        found = self._scorer.values(self._children, answers, self._compute) if answers else []
+        return checked(self._scorer.name, found, self._children)
+
+    def keep(self, children: Sequence[int]) -> None:
+        self._rows = [self._children[child] for child in children]
+
+
+class TextScorer(WholeScorer):
     """Any function of prompts and answers."""
 
     def __init__(self, function: TextFunction, name: str | None = None) -> None:
         self.function = function
         self.name = name or getattr(function, "__name__", type(function).__name__)
 
-    def begin(self, prompts: Sequence[Prompt], compute: Compute) -> Scoring:
-        """Return the scoring of empty answers."""
-        return _TextScoring(self, prompts)
-
-
-class _TextScoring:
-    def __init__(self, scorer: TextScorer, prompts: Sequence[Prompt]) -> None:
-        self._scorer = scorer
-        self._rows = list(prompts)
-        self._children: list[Prompt] = []
-
-    def score(self, parents: Sequence[int], answers: Sequence[Answer]) -> Float[Array, "answers"]:
-        self._children = [self._rows[parent] for parent in parents]
-        prompts, texts = [one.text for one in self._children], [one.text for one in answers]
+    def values(self, prompts: Sequence[Prompt], answers: Sequence[Answer], compute: Compute) -> Sequence[float]:
+        """Return what the function says. Raises ScoreError where it fails."""
         try:
-            found = self._scorer.function(prompts, texts)
+            return self.function([one.text for one in prompts], [one.text for one in answers])
         except Exception as error:
             raise ScoreError(
-                f"the scorer {self._scorer.name} failed on {len(texts)} answers: {type(error).__name__}: {error}"
+                f"the scorer {self.name} failed on {len(answers)} answers: {type(error).__name__}: {error}"
             ) from error
-        return checked(self._scorer.name, found, self._children)
-
-    def keep(self, children: Sequence[int]) -> None:
-        self._rows = [self._children[child] for child in children]
 
 
 def checked(name: str, values: object, prompts: Sequence[Prompt]) -> Float[Array, "answers"]:
