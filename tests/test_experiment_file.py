@@ -104,7 +104,8 @@ WRONG = [
     ("curves", [10, 20], "curves: found [10, 20]; wanted true or false"),
     ("metrics", ["acuracy"], "metrics.0: found 'acuracy', which is not known. Did you mean \"accuracy\"?"),
     ("metrics", [], "metrics: the list is empty"),
-    ("study", "search", "study: found 'search'"),
+    ("study", "serch", "study: found 'serch', which is not known. Did you mean \"search\"?"),
+    ("study", 3, "study: found a number (3), wanted one of generalize, search"),
     ("name", "a/b", "name: found 'a/b'"),
     ("name", 5, "name: found 5"),
 ]  # fmt: skip

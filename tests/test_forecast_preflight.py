@@ -16,7 +16,6 @@ from datasets import Dataset
 from tiny_models import LAYERS, save, tiny_bert, tiny_gpt2, tiny_llama
 from tiny_study import study, write_reviews
 
-from trimtab import preflight as module
 from trimtab.cli import run_command
 from trimtab.errors import ExperimentError, TaskError
 from trimtab.executors.local import run_stages
@@ -25,6 +24,7 @@ from trimtab.experiment import parse
 from trimtab.forecast import forecast, forecast_text
 from trimtab.metrics.resolution import resolvable_gap
 from trimtab.plan import plan
+from trimtab.preflight import generalize as module
 from trimtab.preflight import preflight
 from trimtab.store import Store
 

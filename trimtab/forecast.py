@@ -6,9 +6,9 @@ from collections import Counter
 from statistics import median
 from typing import Any
 
-from trimtab.experiment import Experiment
+from trimtab.experiment import SearchExperiment
 from trimtab.metrics.resolution import resolvable_gap
-from trimtab.plan import plan
+from trimtab.plan import AnyExperiment, plan
 from trimtab.preflight import preflight
 from trimtab.stages.stage import Stage
 from trimtab.store import Store
@@ -19,7 +19,7 @@ ROUGH_SECONDS = {"data": 5.0, "split": 0.1, "label": 0.1, "select": 2.0, "train"
 ROUGH_EMBED_S = 180.0
 
 
-def forecast(experiment: Experiment, store: Store) -> dict[str, Any]:
+def forecast(experiment: AnyExperiment, store: Store) -> dict[str, Any]:
     """Return per kind how many stages there are, how many are cached, and the seconds that the others may take.
 
     Raises ExperimentError, TaskError or ModelError where it is known before anything is run that it cannot be done.
@@ -42,7 +42,8 @@ def forecast(experiment: Experiment, store: Store) -> dict[str, Any]:
                 "measured": all(stage.title in history for stage in missing),
             }
         )
-    test = known.test_items or experiment.split.test
+    searches = isinstance(experiment, SearchExperiment)
+    test = known.test_items or (experiment.split.prompts if searches else experiment.split.test)
     return {
         "name": experiment.name,
         "stages": len(stages),
@@ -51,7 +52,7 @@ def forecast(experiment: Experiment, store: Store) -> dict[str, Any]:
         "kinds": kinds,
         "to_run": [{"kind": one.kind, "digest": one.digest, "title": one.title} for one in todo],
         "test_items": test,
-        "smallest_gap": resolvable_gap(test) if test else None,
+        "smallest_gap": resolvable_gap(test) if test and not searches else None,
         "dropped": known.dropped,
         "data_checked": known.test_items is not None,
         "notes": [*known.data_notes, *known.warnings],

@@ -42,6 +42,11 @@ class Results:
         return list(self.data["rows"])
 
     @property
+    def study(self) -> str:
+        """Kind of the study: "generalize" or "search"."""
+        return str(self.data.get("study", "generalize"))
+
+    @property
     def warnings(self) -> list[dict[str, Any]]:
         """What a reader must know before trusting a number."""
         return list(self.data["warnings"])
@@ -63,8 +68,10 @@ class Results:
 
     def table(self, *, everything: bool = False) -> str:
         """Return the table of the main metric as text; with `everything`, those of all metrics and slices."""
-        from trimtab.report import table_text
+        from trimtab.report import search_text, table_text
 
+        if self.study == "search":
+            return search_text(self.data, everything=everything)
         main = [row for row in self.rows if row["metric"] == self.rows[0]["metric"] and row["slice"] is None]
         return table_text(dict(self.data) | {"rows": self.rows if everything else main})
 

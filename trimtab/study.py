@@ -11,10 +11,8 @@ from typing import Any
 from trimtab.environment import package_versions
 from trimtab.executors.choose import Executor, LocalSettings, run_on
 from trimtab.executors.monitor import Monitor, Quiet, StageReport
-from trimtab.experiment import Experiment
 from trimtab.models.precision import device_class
-from trimtab.plan import Plan, plan
-from trimtab.plan.purposes import Purposes
+from trimtab.plan import AnyExperiment, Plan, SearchPlan, plan, purposes
 from trimtab.preflight import preflight
 from trimtab.report import write_report
 from trimtab.results import Results
@@ -22,7 +20,7 @@ from trimtab.store import Store, write_json
 
 
 def run(
-    experiment: Experiment,
+    experiment: AnyExperiment,
     *,
     store: Path | str | None = None,
     workers: int = 1,
@@ -40,7 +38,7 @@ def run(
     opened = Store.open(store)
     known = preflight(experiment, planned, opened)
     chosen = executor or LocalSettings(workers)
-    reports = run_on(chosen, planned.stages, opened, monitor or Quiet(), Purposes(planned))
+    reports = run_on(chosen, planned.stages, opened, monitor or Quiet(), purposes(planned))
     results = Results(_assemble(experiment, planned, opened, reports, known.warnings))
     if runs is not None:
         write_run(results, Path(runs) / experiment.name)
@@ -55,8 +53,9 @@ def write_run(results: Results, folder: Path) -> None:
 
 
 def _assemble(
-    experiment: Experiment, planned: Plan, store: Store, reports: list[StageReport], remarks: Sequence[str]
-) -> dict[str, Any]:
+    experiment: AnyExperiment, planned: Plan | SearchPlan, store: Store, reports: list[StageReport],
+    remarks: Sequence[str],
+) -> dict[str, Any]:  # fmt: skip
     """Put what was measured and what this run did into one envelope."""
     compare = planned.compare
     measured = json.loads((store.folder(compare.kind, compare.digest) / "results.json").read_text("utf-8"))

@@ -20,12 +20,14 @@ search.py       a search study: rewards, a guide, answers by every method, judge
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from trimtab.experiment import Experiment, SearchExperiment
 from trimtab.plan.purposes import Purposes
 from trimtab.plan.search import SearchPlan, plan_search
 from trimtab.plan.study import Plan, plan_generalize
 
-__all__ = ["AnyExperiment", "Plan", "SearchPlan", "plan"]
+__all__ = ["AnyExperiment", "Plan", "SearchPlan", "plan", "purposes"]
 
 AnyExperiment = Experiment | SearchExperiment
 
@@ -37,3 +39,8 @@ def plan(experiment: AnyExperiment) -> Plan | SearchPlan:
     supervisor or the task; AssetError where an asset is absent.
     """
     return plan_search(experiment) if isinstance(experiment, SearchExperiment) else plan_generalize(experiment)
+
+
+def purposes(planned: Plan | SearchPlan) -> Callable[[str], str | None]:
+    """Return what says of each stage, by digest, what it is for."""
+    return planned.purpose if isinstance(planned, SearchPlan) else Purposes(planned)

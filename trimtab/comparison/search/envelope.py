@@ -48,7 +48,7 @@ def _of_guide(guide: Mapping[str, Any]) -> list[dict[str, Any]]:
         _warning(
             "poor_guide",
             f"The guide does not order the base model's answers as the proxy reward does (concordance {shown}, 0.5 is "
-            "chance): searching with it may fall below the base model. Train it longer, on more pairs, or take another.",
+            "chance): searching with it may fall below the base model. Train it longer, or on more pairs.",
         )
     ]
 
@@ -57,8 +57,8 @@ def _of_rewards(rewards: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]
     return [
         _warning(
             "poor_reward",
-            f"The {name} reward tells the classes apart on {one['accuracy']['mean']:.3f} of the held-out items only: what "
-            "it says of answers is little worth.",
+            f"The {name} reward tells the classes apart on {one['accuracy']['mean']:.3f} of the held-out items only: "
+            "what it says of answers is little worth.",
         )
         for name, one in rewards.items()
         if one["accuracy"]["mean"] is not None and one["accuracy"]["mean"] < USEFUL_ACCURACY

@@ -59,7 +59,7 @@ class CheckGuide(Stage):
         from trimtab.decode.sampling import Sampling
         from trimtab.decode.scorers.log_ratio import LogRatio
         from trimtab.decode.search import ChunkSearch, search
-        from trimtab.stages.search.models import classifier_of, guides_of, language_model_of
+        from trimtab.stages.search.models import guides_of, language_model_of, rewards_of
         from trimtab.stages.search.prompts import DEVELOPMENT, read_prompts
         from trimtab.stages.tables import write_table
 
@@ -77,6 +77,6 @@ class CheckGuide(Stage):
                 texts += [prompt.text + one.answer.text for one in found]
                 scores += [one.score for one in found]
             progress(len(ids), SAMPLES * len(prompts))
-        rewards = classifier_of(inputs["proxy"]).log_odds(texts)
+        rewards = rewards_of(inputs["proxy"], texts)
         write_table(out / "check.parquet", {"id": ids, "related": groups, "guide": scores, "proxy": rewards})
         return {"answers": len(ids)}

@@ -107,7 +107,7 @@ class WritePairs(Stage):
         import numpy as np
 
         from trimtab.decode.draws import table
-        from trimtab.stages.search.models import classifier_of, language_model_of
+        from trimtab.stages.search.models import language_model_of, rewards_of
         from trimtab.stages.search.prompts import PAIRS, read_prompts
         from trimtab.stages.tables import write_table
 
@@ -116,7 +116,7 @@ class WritePairs(Stage):
         writer = language_model_of(inputs["untuned"] / MODEL)
         written = two_answers(writer, asked, self.max_new_tokens, self.seed, progress)
         texts = [prompt.text + answer.text for prompt, two in zip(asked, written, strict=True) for answer in two]
-        rewards = classifier_of(inputs["proxy"]).log_odds(texts).reshape(-1, 2)
+        rewards = rewards_of(inputs["proxy"], texts).reshape(-1, 2)
         drawn = table(self.seed, [one.id for one in asked], [0] * len(asked), 1, "preference")[:, 0]
         best = np.where(drawn < 1 / (1 + np.exp(rewards[:, 1] - rewards[:, 0])), 0, 1)
         columns: dict[str, Any] = {

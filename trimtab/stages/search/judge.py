@@ -52,7 +52,7 @@ class JudgeAnswers(Stage):
         from trimtab.decode.batched import read_answers
         from trimtab.metrics.ngram import NGram
         from trimtab.stages.search.guide import texts_of
-        from trimtab.stages.search.models import classifier_of
+        from trimtab.stages.search.models import rewards_of
         from trimtab.stages.search.prompts import PROMPTS, read_prompts
         from trimtab.stages.tables import write_table
 
@@ -65,8 +65,8 @@ class JudgeAnswers(Stage):
         nats, tokens = read_by(self.base, prompts, answers, self.form, progress)
         columns = {
             "id": [one.prompt for one in rows],
-            "gold": classifier_of(inputs["gold"]).log_odds(whole),
-            "proxy": classifier_of(inputs["proxy"]).log_odds(whole),
+            "gold": rewards_of(inputs["gold"], whole),
+            "proxy": rewards_of(inputs["proxy"], whole),
             "base_nats": nats,
             "tokens": tokens,
             "ngram_nats": [found for found, _ in counted],

@@ -24,14 +24,17 @@ def guides_of(inputs: Mapping[str, Path], pair: Sequence[ModelSpec]) -> list[Any
 
 
 def classifier_of(folder: Path) -> Any:
-    """Return the classifier of an artifact."""
-    from trimtab.decode.scorers.classifier import read_classifier
+    """Return the classifier of an artifact, which is a scorer of answers too."""
+    from trimtab.decode.scorers.classifier import load_classifier
 
-    return read_classifier(folder)
+    return load_classifier(folder)
 
 
-def reward_of(folder: Path) -> Any:
-    """Return the classifier of an artifact as a scorer of answers."""
-    from trimtab.decode.scorers.classifier import ClassifierScorer, read_classifier
+def rewards_of(folder: Path, texts: Sequence[str]) -> Any:
+    """Return the log-odds in nats of whole texts, prompt and answer, under the classifier of an artifact."""
+    import numpy as np
 
-    return ClassifierScorer(read_classifier(folder))
+    from trimtab.decode.answer import Answer, Compute, Prompt
+
+    whole = [Answer(text, None) for text in texts]
+    return np.asarray(classifier_of(folder).values([Prompt("", "")] * len(texts), whole, Compute()))
