@@ -22,6 +22,7 @@ from trimtab.report.figures import (
     size_figure,
 )
 from trimtab.report.groups import Results
+from trimtab.report.search.figures import search_figures
 
 Figures = dict[str, list[dict[str, Any]]]
 """By the part of the page: SVG, caption, and whether the figure is a small one."""
@@ -36,8 +37,19 @@ def drawn_figures(results: Results, notebook: Path | None = None) -> Figures:
     known = _noted(notebook, key) if notebook else None
     if known is not None:
         return known
+    drawn = _search(results) if results.get("study") == "search" else _generalize(results)
+    if notebook:
+        notebook.write_text(json.dumps({"key": key, "figures": drawn}), "utf-8")
+    return drawn
+
+
+def _search(results: Results) -> Figures:
+    return {"figures": [_drawn(one) for one in search_figures(results)]}
+
+
+def _generalize(results: Results) -> Figures:
     size = size_figure(results)
-    drawn = {
+    return {
         "score_figures": [_drawn(one) for one in score_figures(results)],
         "size_figures": [_drawn(size)] if size else [],
         "learning_figures": [_drawn(one) for one in learning_figures(results)],
@@ -45,9 +57,6 @@ def drawn_figures(results: Results, notebook: Path | None = None) -> Figures:
         "calibration_figures": [_drawn(one) for one in calibration_figures(results)],
         "conflict_figures": [_drawn(one) for one in conflict_figures(results)],
     }
-    if notebook:
-        notebook.write_text(json.dumps({"key": key, "figures": drawn}), "utf-8")
-    return drawn
 
 
 def _drawn(drawing: Drawing) -> dict[str, Any]:
@@ -59,7 +68,7 @@ def _key(results: Results) -> str:
     """Return a digest of what the figures show and of what draws them."""
     shown = json.dumps({name: results.get(name) for name in _READ}, sort_keys=True, default=str)
     parts = [shown.encode(), version("matplotlib").encode()]
-    parts += [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    parts += [path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py"))]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 

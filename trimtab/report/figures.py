@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trimtab.report.conflicts import conflicted
 from trimtab.report.curves import curves_of, worth_sentence
+from trimtab.report.drawing import Drawing
 from trimtab.report.figure_conflict import deception_curve
 from trimtab.report.figure_curves import calibration, size_points, sizes
 from trimtab.report.figure_learning import learning
@@ -24,26 +24,13 @@ from trimtab.report.groups import (
     row_name,
 )
 from trimtab.report.numbers import count, value
+from trimtab.report.search.figures import search_figures
 from trimtab.report.untrusted import first_up, short
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 MOST_PAIRS = 12
 """Pairs of models that are drawn; the table has all of them."""
 MOST_CURVES = 6
 """Calibration figures that are drawn."""
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure, its name as a file, and the words beside it."""
-
-    name: str
-    figure: Figure
-    caption: str
-    description: str
-    """The numbers in words, for those who cannot see the figure."""
 
 
 def score_figures(results: Results) -> Iterator[Drawing]:
@@ -129,22 +116,23 @@ def conflict_figures(results: Results) -> Iterator[Drawing]:
 def write_figures(results: Results, folder: Path, kinds: Sequence[str] = ("png", "pdf")) -> list[Path]:
     """Write every figure of the report to `folder` as `svg`, `png` or `pdf`, and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    size = size_figure(results)
-    drawings = [
-        *score_figures(results),
-        *([size] if size else []),
-        *learning_figures(results),
-        *agreement_figures(results),
-        *calibration_figures(results),
-        *conflict_figures(results),
-    ]
     written = []
-    for drawing in drawings:
+    for drawing in search_figures(results) if results.get("study") == "search" else _all(results):
         for kind in kinds:
             path = folder / f"{drawing.name}.{kind}"
             path.write_bytes(saved(drawing.figure, kind))
             written.append(path)
     return written
+
+
+def _all(results: Results) -> Iterator[Drawing]:
+    size = size_figure(results)
+    yield from score_figures(results)
+    yield from [size] if size else []
+    yield from learning_figures(results)
+    yield from agreement_figures(results)
+    yield from calibration_figures(results)
+    yield from conflict_figures(results)
 
 
 def _pair(results: Results, group: Group) -> str:

@@ -14,6 +14,7 @@ from trimtab.report.answer import answer, control_sentences
 from trimtab.report.drawn import Figures, drawn_figures
 from trimtab.report.groups import Results, main_groups
 from trimtab.report.numbers import INTERVALS, STATUSES
+from trimtab.report.search.content import search_content
 from trimtab.report.untrusted import printable
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ def render(results: Results, figures: Figures | None = None) -> str:
     """Return the page as text; the same results give the same text. Without `figures`, they are drawn."""
     style = (FOLDER / "page.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
-    return (
-        _environment()
-        .get_template("page.html.jinja")
-        .render(style=style, style_hash=f"sha256-{digest}", **_content(results, figures or drawn_figures(results)))
-    )
+    drawn = figures or drawn_figures(results)
+    searches = results.get("study") == "search"
+    content = search_content(results, drawn) if searches else _content(results, drawn)
+    template = _environment().get_template("search/page.html.jinja" if searches else "page.html.jinja")
+    return template.render(style=style, style_hash=f"sha256-{digest}", **content)
 
 
 def _environment() -> Environment:

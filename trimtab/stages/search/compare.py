@@ -64,7 +64,7 @@ class CompareSearch(Stage):
         results = envelope(self.rows, measured, related, drawn, self._checked(inputs), facts)
         results |= {"seeds": list(self.seeds), "models": dict(self.models), "digests": self._digests()}
         results["examples"] = [
-            {"prompt": prompts[place].text, **{name: one.texts[0][place] for name, one in measured.items()}}
+            {"prompt": prompts[place].text, "answers": {name: one.texts[0][place] for name, one in measured.items()}}
             for place in range(min(SHOWN, len(prompts)))
         ]
         write_json(out / "results.json", results)

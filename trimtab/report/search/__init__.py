@@ -1,0 +1,1 @@
+"""A search study as people read it: tables, figures, one page."""
