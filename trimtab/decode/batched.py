@@ -104,9 +104,10 @@ def _done(folder: Path, batch: int, prompts: int) -> tuple[list[AnswerRow], list
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     if not path.is_file():
         return
-    for line in path.read_text("utf-8").splitlines(keepends=True):
-        if line.endswith("\n"):  # the last one may be half written
-            yield json.loads(line)
+    with path.open(encoding="utf-8", newline="\n") as handle:  # texts may hold other ends of lines
+        for line in handle:
+            if line.endswith("\n"):  # the last one may be half written
+                yield json.loads(line)
 
 
 def _append(path: Path, rows: Sequence[dict[str, Any]]) -> None:

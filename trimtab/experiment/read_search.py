@@ -24,6 +24,7 @@ from trimtab.fields import NAME_RULE, build, check_keys, is_name, one_of, typed
 from trimtab.fit.preference_settings import Preference
 from trimtab.fit.probe_settings import Probe
 from trimtab.learner import Learner
+from trimtab.models.fresh_settings import Fresh
 from trimtab.schedules.generative import Generative
 
 _KEYS = ("name", "study", "task", "split", "base", "guide", "rewards", "prompt_words", "format", "max_new_tokens")
@@ -84,7 +85,7 @@ def _guide(values: Any, folder: Path) -> MadeGuide | GuidePair:
     made: dict[str, Any] = {}
     if "model" in given:
         made["model"] = model_spec(given.pop("model"), "guide.model", folder)
-    for key, cls in (("read", Generative), ("prefer", Preference)):
+    for key, cls in (("read", Generative), ("prefer", Preference), ("fresh", Fresh)):
         if key in given:
             made[key] = build(cls, _mapping(given.pop(key), f"guide.{key}"), f"guide.{key}")
     return build(MadeGuide, given, "guide", made)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from trimtab.fit.preference_settings import Preference
 from trimtab.learner import Learner
+from trimtab.models.fresh_settings import Fresh
 from trimtab.schedules.generative import Generative
 from trimtab.tasks.splits import SplitSettings
 from trimtab.types import ModelSpec
@@ -46,11 +47,14 @@ class SearchSplit:
 
 @dataclass(frozen=True)
 class MadeGuide:
-    """A guide pair that the study makes: the lowest blocks of a model read the texts, then learn preferences."""
+    """A guide pair that the study makes: a small model reads the texts, then learns preferences."""
 
-    model: ModelSpec
+    model: ModelSpec | None = None
+    """The model whose lowest blocks are taken."""
     blocks: int = 4
     """How many of the model's blocks the guide has."""
+    fresh: Fresh | None = None
+    """The shape of a model that is made from nothing, with tokens of its own, in the place of `model`."""
     pairs: int = 2000
     """Pairs of answers that are compared by the proxy reward."""
     read: Generative = field(default_factory=lambda: Generative(epochs=2, learning_rate=5e-4))
@@ -62,6 +66,8 @@ class MadeGuide:
         for name in ("blocks", "pairs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, found {getattr(self, name)}")
+        if (self.model is None) == (self.fresh is None):
+            raise ValueError("a guide is made from a `model` that is cut, or is `fresh`; give one of the two")
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,7 @@ class SearchExperiment:
         """Yield every model with its place in the file."""
         yield "base.model", self.base
         if isinstance(self.guide, MadeGuide):
-            yield "guide.model", self.guide.model
+            yield from [("guide.model", self.guide.model)] if self.guide.model else []
         else:
             yield "guide.tuned.model", self.guide.tuned
             yield "guide.untuned.model", self.guide.untuned

@@ -11,7 +11,9 @@ ending token only where it really ended.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,10 +62,11 @@ def prefer(
     if not is_causal(config):
         raise UsageError(f"{spec.model} is an encoder, which writes no answers; wanted a causal language model")
     rows = [{"prompt_ids": one.prompt, "chosen_ids": one.chosen, "rejected_ids": one.rejected} for one in pairs]
-    trainer = _trainer(spec, source, config, Dataset.from_list(rows), settings, seed, work, progress)
+    with _old_names():
+        trainer = _trainer(spec, source, config, Dataset.from_list(rows), settings, seed, work, progress)
     made_from = fingerprint_of(fingerprint(spec), [vars(one) for one in pairs], vars(settings), seed)
     checkpoint = last_checkpoint(work, made_from, COMPLETE)
-    with quiet():
+    with quiet(), _old_names():
         done = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         trainer.model.save_pretrained(out)
         trainer.processing_class.save_pretrained(out)
@@ -74,6 +77,14 @@ def prefer(
         "steps": done.global_step,
         "loss_nats": done.training_loss,
     }
+
+
+@contextmanager
+def _old_names() -> Iterator[None]:
+    """Let TRL call transformers by names that are on their way out."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
+        yield
 
 
 def _trainer(
@@ -104,7 +115,7 @@ def _trainer(
         per_device_train_batch_size=TOGETHER, gradient_accumulation_steps=settings.batch_size // TOGETHER,
         lr_scheduler_type="linear", weight_decay=0.0, save_strategy="steps", save_steps=SAVE_EVERY, save_total_limit=2,
         report_to="none", disable_tqdm=True, logging_strategy="no", dataloader_pin_memory=False, bf16=False,
-        gradient_checkpointing=False, max_length=None, use_cpu=device_class() == "cpu", seed=seed, data_seed=seed,
+        activation_checkpointing=False, max_length=None, use_cpu=device_class() == "cpu", seed=seed, data_seed=seed,
     )  # fmt: skip
     trainer = TokenTrainer(
         model=loaded(), ref_model=loaded(), args=arguments, train_dataset=rows, processing_class=tokenizer,

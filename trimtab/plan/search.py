@@ -79,7 +79,7 @@ class _Parts:
         made = self.experiment.guide
         if not isinstance(made, MadeGuide):
             return ()
-        untuned = TrainUntuned(self.data, self.split, made.model, made.blocks, made.read)
+        untuned = TrainUntuned(self.data, self.split, made.model, made.blocks, made.fresh, made.read)
         pairs = WritePairs(self.prompts, untuned, self.proxy, made.pairs, self.experiment.max_new_tokens)
         return TrainTuned(untuned, pairs, made.prefer), untuned
 

@@ -46,8 +46,10 @@ def preflight_search(experiment: SearchExperiment, planned: SearchPlan, store: S
 
 def _check_guide(experiment: SearchExperiment) -> None:
     made = experiment.guide
-    depth = depth_of(made.model) if isinstance(made, MadeGuide) else None
-    if isinstance(made, MadeGuide) and depth is not None and made.blocks > depth:
+    if not isinstance(made, MadeGuide) or made.model is None:
+        return
+    depth = depth_of(made.model)
+    if depth is not None and made.blocks > depth:
         raise ExperimentError(f"guide.blocks: found {made.blocks}; {made.model.model} has {depth} blocks")
 
 

@@ -23,7 +23,7 @@ def sign_flip(differences: Float[Array, "seeds items"], groups: Sequence[int]) -
     """Return the two-sided p-value; the same differences give the same value."""
     names, place = np.unique(np.asarray(groups), return_inverse=True)
     summed = np.bincount(place, weights=differences.mean(0), minlength=len(names))
-    signs = np.random.default_rng([0, STREAM]).integers(0, 2, (FLIPS, len(names)), dtype=np.int8) * 2 - 1
+    signs = np.random.default_rng([STREAM]).integers(0, 2, (FLIPS, len(names)), dtype=np.int8) * 2 - 1
     # equal sums differ in their last digits by the order of addition
     threshold = abs(summed.sum()) * (1 - 1e-12)
     return float((1 + (np.abs(signs @ summed) >= threshold).sum()) / (1 + FLIPS))

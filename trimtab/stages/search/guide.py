@@ -11,54 +11,73 @@ from typing import Any, ClassVar
 from trimtab.decode.answer import Answer, Compute, Prompt
 from trimtab.digest import settings_of
 from trimtab.fit.preference_settings import Preference
+from trimtab.models.fresh_settings import Fresh
 from trimtab.schedules.generative import Generative
 from trimtab.stages.embed import MODEL, model_identity, reading_bytes
 from trimtab.stages.stage import Stage
 from trimtab.types import ModelSpec, Progress
 
 PAIRS_FILE = "pairs.parquet"
+CONTEXT = 512
+"""Longest text that a guide reads when it is made, and longest input of one made from nothing, in tokens."""
 TOGETHER = 32
 """Prompts that are answered at once."""
 
 
 @dataclass(frozen=True)
 class TrainUntuned(Stage):
-    """The lowest blocks of a model, fitted to the texts of the proxy's split by next-token prediction."""
+    """A small model, fitted to the texts of the proxy's split by next-token prediction."""
 
     data: Stage
     split: Stage
-    spec: ModelSpec
+    spec: ModelSpec | None
+    """The model whose lowest blocks it has; none where it is made from nothing."""
     blocks: int
+    fresh: Fresh | None
     reading: Generative
 
     kind: ClassVar[str] = "train"
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        chosen = {"blocks": self.blocks, "reading": settings_of(self.reading)}
-        return chosen | {"model": model_identity(self.spec), "role": "untuned guide"}
+        chosen = {"reading": settings_of(self.reading), "role": "untuned guide"}
+        if self.spec is None:
+            return chosen | {"fresh": settings_of(self.fresh)}
+        return chosen | {"blocks": self.blocks, "model": model_identity(self.spec)}
 
     @property
     def title(self) -> str:
+        if self.spec is None:
+            return f"untuned guide: a fresh model of {self.fresh.blocks if self.fresh else 0} blocks"
         return f"untuned guide: {self.blocks} blocks of {self.spec.model}"
 
     @property
     def memory_bytes(self) -> int:
-        return 4 * reading_bytes(self.spec)
+        return 2_000_000_000 if self.spec is None else 4 * reading_bytes(self.spec)
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write the folder `model`; goes on from the last checkpoint under `work`."""
         from trimtab.fit.generative import read_texts
-        from trimtab.models.shallow import shallow
 
-        model, tokenizer = shallow(self.spec, self.blocks)
-        model.save_pretrained(work / "cut")
-        tokenizer.save_pretrained(work / "cut")
+        texts = texts_of(inputs, "supervisor")
+        model, tokenizer = self._begun(texts)
+        model.save_pretrained(work / "begun")
+        tokenizer.save_pretrained(work / "begun")
         del model
-        spec = ModelSpec(str(work / "cut"), precision="fp32", max_tokens=self.spec.max_tokens)
-        texts = [text + (tokenizer.eos_token or "") for text in texts_of(inputs, "supervisor")]
+        spec = ModelSpec(str(work / "begun"), precision="fp32", max_tokens=CONTEXT)
+        texts = [text + (tokenizer.eos_token or "") for text in texts]
         found = read_texts(spec, texts, self.reading, work / "fit", out / MODEL, progress)
         return found | {"model": self.title, **sizes(out / MODEL)}
+
+    def _begun(self, texts: Sequence[str]) -> tuple[Any, Any]:
+        """Return the model before it has read, and its tokenizer."""
+        from trimtab.models.fresh import fresh_model
+        from trimtab.models.shallow import shallow
+
+        if self.spec is not None:
+            return shallow(self.spec, self.blocks)
+        assert self.fresh is not None
+        return fresh_model(texts, self.fresh, CONTEXT)
 
 
 def sizes(folder: Path) -> dict[str, int]:

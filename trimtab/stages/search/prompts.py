@@ -43,7 +43,7 @@ class Prompts(Stage):
         members = read_table(inputs["split"] / "membership.parquet")
         sides = list(zip(strings(members, "id"), strings(members, "split"), strict=True))
         tested = sorted(one for one, side in sides if side == "test")
-        order = np.random.default_rng([0, STREAM]).permutation(len(tested))
+        order = np.random.default_rng([STREAM]).permutation(len(tested))
         parts = {tested[place]: DEVELOPMENT if rank < self.development else PROMPTS for rank, place in enumerate(order)}
         parts |= {one: PAIRS for one, side in sides if side == "supervisor"}
         rows = rows_of(strings(items, "id"), list(parts))
