@@ -121,3 +121,18 @@ def test_pooling_ignores_padding(left):
 
 def test_the_tokenizer_knows_the_words():
     assert tiny_tokenizer(encoder=False).unk_token_id not in tiny_tokenizer(encoder=False)(" ".join(WORDS))["input_ids"]
+
+
+def test_the_start_may_go_in_the_place_of_the_end():
+    tokenizer = tiny_tokenizer(encoder=False)
+    words = "the film was good but the plot is dull"
+    for limit in range(4, 14):
+        cut = encode(tokenizer, [words], "review : {text} answer :", limit, "start")
+        kept = tokenizer.decode(cut.ids[0]).split()
+        assert len(kept) <= limit
+        assert kept[:2] == ["review", ":"]
+        assert kept[-2:] == ["answer", ":"]
+        shown = kept[2:-2]
+        assert shown == words.split()[len(words.split()) - len(shown) :]
+        assert len(shown) == min(len(words.split()), limit - 4)
+        assert cut.truncated == (limit < 13)

@@ -157,8 +157,10 @@ class ModelSpec:
     """Text given to the model, with `{text}` once; none = the task's prompt for causal models, the bare text for
     encoders."""
     max_tokens: int = 512
-    """Longest input in tokens (also capped by the model's context); the end of `{text}` is cut and counted, never
-    the template around it."""
+    """Longest input in tokens (also capped by the model's context); `{text}` is cut and counted, never the template
+    around it."""
+    cut: Literal["end", "start"] = "end"
+    """Which end of a text that is too long goes. In dialogues the answer stands last: `start` keeps it."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """`auto` is bf16 where the device computes it natively, else fp32; heads and losses are always fp32 or better."""
     batch_tokens: int = 1024

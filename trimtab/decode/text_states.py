@@ -57,7 +57,7 @@ class TextStates:
 
     def __call__(self, texts: Sequence[str]) -> Read:
         """Return the state that the spec reads of each text, in batches by token budget, the longest first."""
-        encoded = encode(self.backbone.tokenizer, texts, self._template, self.limit)
+        encoded = encode(self.backbone.tokenizer, texts, self._template, self.limit, self.spec.cut)
         order = by_length(encoded.ids)
         found = run_texts(self.spec, self.backbone, [encoded.ids[place] for place in order], None, _silent)
         states = found.copy()

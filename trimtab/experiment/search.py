@@ -42,7 +42,7 @@ class SearchSplit:
     def sizes(self) -> SplitSettings:
         """Return the same as splits of a task: the proxy's items supervise, the gold reward's are to transfer."""
         test = self.prompts + self.development
-        return SplitSettings(self.proxy, self.gold, test, self.proxy + self.gold + test, self.split_seed)
+        return SplitSettings(self.proxy, self.gold, test, split_seed=self.split_seed)
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def lower_layers(spec: ModelSpec, texts: Sequence[str], prompt: str, top: int) -
     """
     backbone = shared_backbone(replace(spec, compile=False))  # only whole passes are compiled
     template = template_of(spec, prompt, backbone.causal)
-    encoded = encode(backbone.tokenizer, texts, template, min(spec.max_tokens, backbone.context))
+    encoded = encode(backbone.tokenizer, texts, template, min(spec.max_tokens, backbone.context), spec.cut)
     cut = find_cut(backbone, spec.layer, top)
     bf16 = resolved_precision(spec) == "bf16"
     shards = shards_of([len(tokens) for tokens in encoded.ids], _row_bytes(backbone, bf16))

@@ -90,7 +90,7 @@ def inputs_of(reading: Reading, backbone: Backbone) -> Inputs:
     """
     spec = reading.spec
     template = template_of(spec, reading.prompt, backbone.causal)
-    encoded = encode(backbone.tokenizer, reading.texts, template, min(spec.max_tokens, backbone.context))
+    encoded = encode(backbone.tokenizer, reading.texts, template, min(spec.max_tokens, backbone.context), spec.cut)
     inputs = Inputs(encoded, reading.states, backbone.pad_id, backbone.pads_left, reading.answers)
     if reading.states is not None and reading.states.lengths() != inputs.lengths:
         raise FitError("the stored hidden states belong to other texts; delete their artifact and run again")

@@ -48,7 +48,7 @@ def activations(
     """
     backbone = shared_backbone(spec)
     template = template_of(spec, prompt, backbone.causal)
-    encoded = encode(backbone.tokenizer, texts, template, min(spec.max_tokens, backbone.context))
+    encoded = encode(backbone.tokenizer, texts, template, min(spec.max_tokens, backbone.context), spec.cut)
     shared = shared_prompt(backbone, encoded.ids, pooling_of(spec, backbone.causal))
     order = by_length(encoded.ids)
     values = np.zeros((len(texts), backbone.hidden), np.float32)

@@ -39,7 +39,7 @@ def choice_activations(
     texts = [text for its in choices for text in its]
     backbone = shared_backbone(spec)
     template = template_of(spec, prompt, backbone.causal)
-    encoded = encode(backbone.tokenizer, texts, template, min(spec.max_tokens, backbone.context))
+    encoded = encode(backbone.tokenizer, texts, template, min(spec.max_tokens, backbone.context), spec.cut)
     ends = np.cumsum([len(its) for its in choices]).tolist()
     items = [encoded.ids[end - len(its) : end] for its, end in zip(choices, ends, strict=True)]
     if not _can_share(spec, backbone, items):

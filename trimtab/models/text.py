@@ -1,15 +1,16 @@
-"""Build the tokens that a model reads: a template around each text, cut at the end of the text where it is
-too long."""
+"""Build the tokens that a model reads: a template around each text, which is cut where it is too long."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from trimtab.errors import ModelError, UsageError
 from trimtab.types import ModelSpec
 
+Cut = Literal["end", "start"]
+"""Which end of a text that is too long goes."""
 _SLOT = "{text}"
 _BLOCK = 1024
 
@@ -47,11 +48,11 @@ def pooling_of(spec: ModelSpec, causal: bool) -> str:
     return "last" if causal else "mean"
 
 
-def encode(tokenizer: Any, texts: Sequence[str], template: str, limit: int) -> Encoded:
+def encode(tokenizer: Any, texts: Sequence[str], template: str, limit: int, cut: Cut = "end") -> Encoded:
     """Return the tokens of each filled template, at most `limit` of them.
 
-    Where there are more, the end of the text is cut, character by character, until the whole input fits; the
-    template around it stays. An input without any token becomes one beginning- or end-of-text token.
+    Where there are more, the end or the start of the text is cut, character by character, until the whole input fits;
+    the template around it stays. An input without any token becomes one beginning- or end-of-text token.
 
     Raises UsageError where the template alone is too long; ModelError where an empty input has no token to
     stand for it.
@@ -63,7 +64,7 @@ def encode(tokenizer: Any, texts: Sequence[str], template: str, limit: int) -> E
         block = texts[start : start + _BLOCK]
         for text, tokens in zip(block, _tokenize(tokenizer, [before + text + after for text in block]), strict=True):
             if len(tokens) > limit:
-                tokens = _cut(tokenizer, before, text, after, limit)
+                tokens = _cut(tokenizer, before, text, after, limit, cut)
                 truncated += 1
             ids.append(tokens or _stand_in(tokenizer))
     return Encoded(ids, truncated)
@@ -75,11 +76,12 @@ def _tokenize(tokenizer: Any, texts: list[str]) -> list[list[int]]:
     return tokenizer(texts, truncation=False, padding=False, verbose=False, **only)["input_ids"]
 
 
-def _cut(tokenizer: Any, before: str, text: str, after: str, limit: int) -> list[int]:
-    """Return the tokens of the longest beginning of `text` that fits with its frame."""
+def _cut(tokenizer: Any, before: str, text: str, after: str, limit: int, cut: Cut) -> list[int]:
+    """Return the tokens of the longest beginning (or end, where the start is cut) of `text` that fits with its frame."""
 
     def fill(characters: int) -> list[int]:
-        return _tokenize(tokenizer, [before + text[:characters] + after])[0]
+        kept = text[:characters] if cut == "end" else text[len(text) - characters :]
+        return _tokenize(tokenizer, [before + kept + after])[0]
 
     best = fill(0)
     if len(best) > limit:

@@ -68,7 +68,7 @@ class Asker:
 
     def ask(self, texts: Sequence[str], progress: Progress = silent) -> ZeroShot:
         """Return p(class | text) from the log-probabilities of the class names after the prompt."""
-        encoded = encode(self._tokenizer, texts, self._template, self._limit)
+        encoded = encode(self._tokenizer, texts, self._template, self._limit, self._spec.cut)
         words = self._words
         scores = np.zeros((len(texts), len(words)))
         done = tokens = 0

@@ -30,6 +30,8 @@ def model_identity(spec: ModelSpec) -> dict[str, Any]:
 
     chosen = {field.name: getattr(spec, field.name) for field in fields(spec)}
     del chosen["model"], chosen["revision"]
+    if chosen["cut"] == "end":  # what is not asked for leaves the identity as it was before it could be
+        del chosen["cut"]
     return chosen | {
         "weights": fingerprint(spec),
         "precision": resolved_precision(spec),
