@@ -25,6 +25,7 @@ def for_tables() -> None:
     import trimtab.comparison.curves
     import trimtab.comparison.envelope
     import trimtab.comparison.overlap
+    import trimtab.comparison.search.envelope
     import trimtab.comparison.streamed
     import trimtab.stages.streamed.parts
     import trimtab.stages.tables
@@ -78,6 +79,20 @@ def for_models() -> None:
     get_checkpoint_conversion_mapping("llama")
 
 
+def for_guides() -> None:
+    """Import and look up what stages need that make guides, or write with them."""
+    for_models()
+    import datasets
+    import trl
+
+    import trimtab.decode.classifier
+    import trimtab.decode.generate
+    import trimtab.decode.scorers.log_ratio
+    import trimtab.fit.preference
+
+    assert all((datasets, trl.DPOTrainer, trimtab))
+
+
 def for_whole_runs() -> None:
     """Import and look up what a run of a study needs."""
     for_models()
@@ -87,5 +102,6 @@ def for_whole_runs() -> None:
     assert trimtab
 
 
-IMPORTS: dict[str, Callable[[], None]] = {"tables": for_tables, "probes": for_probes, "models": for_models}
+IMPORTS: dict[str, Callable[[], None]] = {"tables": for_tables, "probes": for_probes, "models": for_models,
+                                         "guides": for_guides}  # fmt: skip
 """By what the stages need that a process kills."""

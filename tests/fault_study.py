@@ -106,7 +106,7 @@ def stages_of(folder: Path) -> tuple[Stage, ...]:
     """Return every kind of stage: those of other supervisors, steps and schedules, the study's own, the one that runs
     the lower layers of a student that tunes its top layer only, and those of a study that streams its data."""
     every = (*_levelled(folder), *_reading(folder), *_all_else(folder), *plan(fault_experiment(folder)).stages,
-             *_prefixes(folder), *_smallest(folder), *_streamed(folder))  # fmt: skip
+             *_prefixes(folder), *_smallest(folder), *_streamed(folder), *_searches(folder))  # fmt: skip
     return tuple({one.digest: one for one in every}.values())
 
 
@@ -139,12 +139,35 @@ def _streamed(folder: Path) -> tuple[Stage, ...]:
     return plan(fault_experiment(folder, task=task, split={}, strong=strong)).stages
 
 
+def _searches(folder: Path) -> tuple[Stage, ...]:
+    """Return the stages of a search study that makes its own guide."""
+    model = {"model": str(folder / "strong"), "precision": "fp32"}
+    reward = {**model, "layer": 0, "pooling": "mean", "fit": PROBE}
+    values = {
+        "name": "searches",
+        "study": "search",
+        "task": {"kind": "file", "path": str(folder / "reviews.csv"), "id": "id", "classes": ["bad", "good"],
+                 "prompt": "review : {text} answer :"},
+        "split": {"proxy": 40, "gold": 40, "prompts": 6, "development": 4},
+        "base": model,
+        "guide": {"model": model, "blocks": 1, "pairs": 16, "read": {"batch_size": 8}, "prefer": {"batch_size": 8}},
+        "rewards": {"proxy": reward, "gold": reward},
+        "prompt_words": 2,
+        "max_new_tokens": 3,
+        "methods": ["sample", {"cbs": {"width": 1, "samples": 2, "chunk": 2}}],
+        "seeds": [0],
+    }  # fmt: skip
+    return plan(parse(values, Path())).stages
+
+
 def small_parts() -> None:
-    """Cut streamed data into parts that are small enough for these data to have several."""
+    """Cut streamed data, and prompts that are answered, into parts so small that these data have several."""
+    import trimtab.stages.search.answer
     import trimtab.tasks.stream
     import trimtab.tasks.streamed.batch
     import trimtab.tasks.streamed.roles
 
+    trimtab.stages.search.answer.ROWS = 4
     for module in (trimtab.tasks.stream, trimtab.tasks.streamed.batch, trimtab.tasks.streamed.roles):
         module.PART = 40
 
@@ -152,8 +175,10 @@ def small_parts() -> None:
 def small_steps() -> None:
     """Let a model that reads few texts save its state now and then."""
     import trimtab.fit.generative
+    import trimtab.fit.preference
 
     trimtab.fit.generative.SAVE_EVERY = 4
+    trimtab.fit.preference.SAVE_EVERY = 1
 
 
 def named(stages: tuple[Stage, ...]) -> dict[str, Stage]:

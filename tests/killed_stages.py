@@ -41,7 +41,7 @@ def kill_each(names: tuple[str, ...], folder: str, whole: str, work: str, kills:
     """Do `kill_often` to several stages, in a process that imports everything once and computes nothing itself."""
     IMPORTS[needs]()
     small_parts()
-    if needs == "models":
+    if needs in ("models", "guides"):
         small_steps()
     stages, wanted = named(stages_of(Path(folder))), Store.open(Path(whole))
     gc.freeze()  # a fork that collects garbage would copy all that it shares with this process

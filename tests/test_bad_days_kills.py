@@ -19,6 +19,9 @@ OF_TABLES = ("Data", "Split", "SplitSecond", "TextHinted", "LabelGold", "LabelMo
              "LabelCrossFitted", "LabelImplicit", "LabelExplicit", "PredictRatings", "PredictAnnotator",
              "PredictEnsemble", "PredictSelected", "PredictConsistent", "PredictCoherent", "PredictBest",
              "Compare")  # fmt: skip
+SEARCHES = ("Prompts", "CompareSearch")
+OF_GUIDES = ("TrainClassifier", "TrainUntuned", "WritePairs", "TrainTuned", "CheckGuide", "AnswerPrompts",
+             "JudgeAnswers")  # fmt: skip
 BY_LEVEL = ("DataByLevel", "SplitByLevel", "CompareByLevel")
 STREAMED = ("StreamedData", "StreamedSplit", "StreamedLabelGold", "StreamedLabelModel", "StreamedLabelStepped",
             "StreamedLabelFlipped", "StreamedCompare")  # fmt: skip
@@ -28,9 +31,10 @@ OF_PROBES = ("Select", "TrainProbe", "PredictProbe", "SelectPairs", "TrainPairs"
 OF_MODELS = ("Embed", "EmbedPairs", "EmbedChoices", "EmbedAnswered", "Prefix", "PredictTuned", "PredictZeroShot",
              "PredictPrompted", "StreamedEmbed", "StreamedPredictZeroShot")  # fmt: skip
 LANES = {
-    (*OF_TABLES, *BY_LEVEL, *STREAMED): "tables",
+    (*OF_TABLES, *BY_LEVEL, *STREAMED, *SEARCHES): "tables",
     OF_PROBES: "probes",
     OF_MODELS: "models",
+    OF_GUIDES: "guides",
     ("TrainTune", "TrainGenerative"): "models",
 }
 """What is killed side by side, and what it needs (`fault_imports`)."""
@@ -53,7 +57,8 @@ def killed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as work:
         places = (str(folder), str(whole), work, KILLS)
         children = [
-            start_child(kill_each, names, *places, needs, heavy=needs == "models") for names, needs in LANES.items()
+            start_child(kill_each, names, *places, needs, heavy=needs in ("models", "guides"))
+            for names, needs in LANES.items()
         ]
         yield Path(work), [end_child(child, 900) for child in children]
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from trimtab.decode.answer import Answer, Prompt
-from trimtab.decode.batched import ANSWERS, BATCHES, answer_all, read_answers
+from trimtab.decode.batched import ANSWERS, BATCHES, answer_all, read_costs, read_rows
 from trimtab.decode.search import Scored
 
 PROMPTS = [Prompt(f"p{i}", f"text {i}\N{LINE SEPARATOR}") for i in range(7)]
@@ -37,8 +37,7 @@ def test_rows_and_costs(tmp_path):
     assert [one.text for one in rows] == [one.text.upper() for one in PROMPTS]
     assert [one.prompts for one in costs] == [3, 3, 1]
     assert [one.flops for one in costs] == [2 * 10 * 9, 2 * 10 * 9, 2 * 10 * 3]
-    again = read_answers(tmp_path)
-    assert again == (rows, costs)
+    assert (read_rows(tmp_path), read_costs(tmp_path)) == (rows, costs)
     assert len((tmp_path / ANSWERS).read_text("utf-8").split("\n")) == 7 + 1
 
 

@@ -77,9 +77,14 @@ def row_of(prompt: Prompt, found: Scored) -> AnswerRow:
     return AnswerRow(prompt.id, answer.text, answer.ended, answer.ids, found.score)
 
 
-def read_answers(folder: Path) -> tuple[list[AnswerRow], list[BatchCost]]:
-    """Return what `answer_all` wrote into a folder."""
-    return [_row(one) for one in _lines(folder / ANSWERS)], [BatchCost(**one) for one in _lines(folder / BATCHES)]
+def read_rows(folder: Path) -> list[AnswerRow]:
+    """Return the answers that `answer_all` wrote into a folder."""
+    return [_row(one) for one in _lines(folder / ANSWERS)]
+
+
+def read_costs(folder: Path) -> list[BatchCost]:
+    """Return the costs that `answer_all` wrote into a folder."""
+    return [BatchCost(**one) for one in _lines(folder / BATCHES)]
 
 
 def _row(values: dict[str, Any]) -> AnswerRow:
@@ -89,7 +94,7 @@ def _row(values: dict[str, Any]) -> AnswerRow:
 
 def _done(folder: Path, batch: int, prompts: int) -> tuple[list[AnswerRow], list[BatchCost]]:
     """Return what whole batches are there; what a killed process left of another one is cut off."""
-    rows, costs = read_answers(folder)
+    rows, costs = read_rows(folder), read_costs(folder)
     sizes = [min(batch, prompts - start) for start in range(0, prompts, batch)]
     assert [one.prompts for one in costs] == sizes[: len(costs)], f"{folder} holds batches of another plan"
     rows = rows[: sum(one.prompts for one in costs)]

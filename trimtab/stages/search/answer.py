@@ -64,17 +64,16 @@ class AnswerPrompts(Stage):
         return reading_bytes(self.base) + 2_000_000_000
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
-        """Write `answers.jsonl`, a line per prompt, and `batches.jsonl`, what each batch took."""
+        """Write `answers.jsonl`, a line per prompt; what it took is in the facts, since no two runs take the same."""
         import shutil
 
-        from trimtab.decode.batched import ANSWERS, BATCHES, answer_all
+        from trimtab.decode.batched import ANSWERS, answer_all
         from trimtab.stages.search.prompts import PROMPTS, read_prompts
 
         prompts, _ = read_prompts(inputs["prompts"], PROMPTS)
         answering = self._answering(inputs)
         rows, costs = answer_all(answering, prompts, self.batch, work, progress)
-        for name in (ANSWERS, BATCHES):
-            shutil.copyfile(work / name, out / name)
+        shutil.copyfile(work / ANSWERS, out / ANSWERS)
         tokens = {role: sum(one.tokens.get(role, 0) for one in costs) for role in costs[0].tokens}
         return {
             "answers": len(rows),

@@ -49,7 +49,7 @@ class JudgeAnswers(Stage):
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `judged.parquet`: id, gold and proxy (log-odds in nats), base_nats, tokens, ngram_nats, words, text."""
-        from trimtab.decode.batched import read_answers
+        from trimtab.decode.batched import read_rows
         from trimtab.metrics.ngram import NGram
         from trimtab.stages.search.guide import texts_of
         from trimtab.stages.search.models import rewards_of
@@ -57,7 +57,7 @@ class JudgeAnswers(Stage):
         from trimtab.stages.tables import write_table
 
         prompts, _ = read_prompts(inputs["prompts"], PROMPTS)
-        rows, _ = read_answers(inputs["answers"])
+        rows = read_rows(inputs["answers"])
         whole = [prompt.text + row.text for prompt, row in zip(prompts, rows, strict=True)]
         answers = [Answer(row.text, row.ids, row.ended) for row in rows]
         words = NGram(texts_of(inputs, "transfer"))
