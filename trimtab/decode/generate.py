@@ -211,7 +211,9 @@ def _emulated(loaded: _Loaded, prompts: Sequence[Prompt]) -> Sequence[Scored]:
 def _contrastive(loaded: _Loaded, prompts: Sequence[Prompt]) -> Sequence[Scored]:
     from trimtab.decode.steered import ContrastiveBase
 
-    base = ContrastiveBase(loaded.base, loaded.request.guidance.amateur(), **loaded.request.settings, form=loaded.request.form)
+    base = ContrastiveBase(
+        loaded.base, loaded.request.guidance.amateur(), **loaded.request.settings, form=loaded.request.form
+    )
     return _write(loaded, base, prompts)
 
 

@@ -3,8 +3,8 @@
     minimise  sum_i (y_i - w'z_i - b)^2 / n + lambda |w|^2          z_i = (x_i - mean) / scale
     w = (Z'Z / n + lambda I)^-1 Z'(y - mean y) / n,   b = mean y
 
-All arithmetic is float64, on one thread. One eigendecomposition of Z'Z / n serves all penalties. A feature that does not
-vary has weight 0. Targets that are all equal give exactly their value, whatever is read.
+All arithmetic is float64, on one thread. One eigendecomposition of Z'Z / n serves all penalties. A feature that does
+not vary has weight 0. Targets that are all equal give exactly their value, whatever is read.
 
 Hoerl and Kennard 1970  https://doi.org/10.1080/00401706.1970.10488634
 """
@@ -70,7 +70,9 @@ def fit_ridge(
         return _solve(torch.from_numpy(features).double(), torch.from_numpy(targets).double(), strengths)
 
 
-def _solve(given: Float[Tensor, "items hidden"], wanted: Float[Tensor, "items"], strengths: Sequence[float]) -> list[Ridge]:
+def _solve(
+    given: Float[Tensor, "items hidden"], wanted: Float[Tensor, "items"], strengths: Sequence[float]
+) -> list[Ridge]:
     mean, scale = given.mean(0), given.std(0, correction=0)
     standard = torch.where(scale > 0, (given - mean) / scale, 0.0)
     scale = torch.where(scale > 0, scale, 1.0)

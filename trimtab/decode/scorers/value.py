@@ -3,9 +3,10 @@
     s(x, y_<=t) = V(x, y_<=t) = w'z(h(x, y_<=t)) + b,     h = the state of the last token, z standardises
 
 h is that of the base model itself or of another causal model, after its last block. With V in the place of the
-log-ratio, CBS(1, K, L) is blockwise controlled decoding: Mudgal et al. 2023, https://arxiv.org/abs/2310.17022 (`value.py`
-of decoding says how V is learnt and what is not known of the paper). Keys and values of what was read are kept: only new
-tokens run. An empty answer has the value of the prompt; an answer that has ended is read with the token that ends it.
+log-ratio, CBS(1, K, L) is blockwise controlled decoding: Mudgal et al. 2023, https://arxiv.org/abs/2310.17022
+(`decode/value.py` says how V is learnt and what is not known of the paper). Keys and values of what was read are kept:
+only new tokens run. An empty answer has the value of the prompt; an answer that has ended is read with the token that
+ends it.
 """
 
 from __future__ import annotations
