@@ -11,6 +11,7 @@ import pytest
 import torch
 from decode_models import PROMPTS, tiny
 from tiny_models import HIDDEN, tiny_causal, tiny_encoder, tiny_texts
+from transformers import BertConfig, BertModel
 
 from trimtab.decode.answer import Answer, Compute, Prompt
 from trimtab.decode.base import LocalBase
@@ -24,13 +25,14 @@ from trimtab.fit.probe_settings import Probe
 from trimtab.types import ModelSpec
 
 SETTINGS = Probe(strengths=(0.01, 0.1, 1.0), folds=2)
-TEXTS = tiny_texts(160, seed=5, longest=8)
-LABELS = [int("good" in text.split() or "great" in text.split() or "fun" in text.split()) for text in TEXTS]
+TEXTS = tiny_texts(500, seed=5, longest=4)
+KIND = {"good", "great", "fun", "positive", "yes", "always", "really", "very", "acting"}
+LABELS = [int(bool(KIND & set(text.split()))) for text in TEXTS]
 
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> ModelSpec:
-    return ModelSpec(str(tiny_encoder(tmp_path_factory.mktemp("encoder"))), precision="fp32")
+    return ModelSpec(str(tiny_encoder(tmp_path_factory.mktemp("encoder"))), layer=1, precision="fp32")
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +60,10 @@ def test_log_odds_are_the_difference_of_log_probabilities_and_never_infinite() -
 
 def test_a_classifier_beats_chance_on_texts_that_it_has_not_seen(fitted: Classifier) -> None:
     accuracy, majority = fitted.fit.accuracy, max(np.mean(LABELS), 1 - np.mean(LABELS))
-    assert majority < 0.72
+    assert majority < 0.65
     assert accuracy.low is not None and accuracy.high is not None and accuracy.mean is not None
     assert majority < accuracy.low < accuracy.mean < accuracy.high <= 1
-    assert (fitted.fit.trained, fitted.fit.held_out) == (128, 32)
+    assert (fitted.fit.trained, fitted.fit.held_out) == (400, 100)
     said = values(fitted, [Answer(" good great fun"), Answer(" bad awful dull")])
     assert said[0] > said[1]
 
@@ -73,14 +75,14 @@ def test_labels_of_no_meaning_are_not_learnt(spec: ModelSpec) -> None:
 
 
 def test_texts_of_one_group_lie_on_one_side(spec: ModelSpec) -> None:
-    """Every text is there twice with random labels: by groups nothing can be known, by texts half is known by heart."""
-    labels = np.random.default_rng([2, 0xC]).integers(2, size=60).tolist()
-    texts, twice, names = TEXTS[:60] * 2, labels * 2, [str(place) for place in range(60)] * 2
+    """Texts with random labels are there many times: by groups nothing can be known of them, else all is known."""
+    labels = np.random.default_rng([2, 0xC]).integers(2, size=24).tolist()
+    texts, many, names = TEXTS[:24] * 6, labels * 6, [str(place) for place in range(24)] * 6
     settings = Probe(strengths=(1e-4,), folds=2)
-    told = fit_classifier(spec, texts, twice, groups=names, settings=settings).fit.accuracy
-    leaked = fit_classifier(spec, texts, twice, settings=settings).fit.accuracy
-    assert told.low is not None and leaked.low is not None
-    assert told.low < 0.55 < leaked.low
+    told = fit_classifier(spec, texts, many, groups=names, settings=settings).fit.accuracy
+    leaked = fit_classifier(spec, texts, many, settings=settings).fit.accuracy
+    assert told.mean is not None and told.mean < 0.75
+    assert leaked.mean == 1
 
 
 def test_a_batch_is_as_many_texts_alone_in_any_order(fitted: Classifier, spec: ModelSpec) -> None:
@@ -96,11 +98,13 @@ def test_a_batch_is_as_many_texts_alone_in_any_order(fitted: Classifier, spec: M
     assert values(left, ANSWERS) == pytest.approx(together, abs=1e-4)
 
 
-def test_the_state_is_the_average_over_the_uncut_models_tokens(fitted: Classifier) -> None:
-    backbone = fitted.states.backbone
-    ids = torch.tensor([backbone.tokenizer("the film was good")["input_ids"]])
+def test_the_state_is_the_average_over_the_uncut_models_tokens(fitted: Classifier, spec: ModelSpec) -> None:
+    ids = torch.tensor([fitted.states.backbone.tokenizer("the film was good")["input_ids"]])
     with torch.no_grad():
-        state = backbone.model(input_ids=ids).last_hidden_state.mean(1).numpy()
+        states = BertModel.from_pretrained(spec.model, add_pooling_layer=False)(
+            input_ids=ids, output_hidden_states=True
+        ).hidden_states
+    state = states[1].mean(1).numpy()
     (found,) = fitted.values([Prompt("p", "the film")], [Answer(" was good")], Compute())
     assert found == pytest.approx(log_odds(fitted.head, state)[0], abs=1e-5)
 
@@ -128,8 +132,10 @@ def test_an_empty_answer_is_the_prompt_alone_or_the_frame_around_nothing(fitted:
 def test_tokens_and_operations_are_counted_without_what_never_runs(tmp_path: Path, fitted: Classifier) -> None:
     compute = Compute()
     fitted.values([PROMPTS[0]] * 2, [Answer(" good"), Answer("")], compute)
-    model = fitted.states.backbone.model
-    weights = sum(one.numel() for one in model.parameters()) - model.get_input_embeddings().weight.numel()
+    model = BertModel(BertConfig.from_pretrained(fitted.states.spec.model))  # with a pooler, which is small and counted
+    unread = [model.get_input_embeddings(), *model.encoder.layer[1:]]
+    weights = sum(one.numel() for one in model.parameters())
+    weights -= sum(one.numel() for part in unread for one in part.parameters())
     assert compute.tokens == {"reward": 6 + 5}
     assert compute.flops == 2 * weights * 11
     causal = ModelSpec(str(tiny_causal(tmp_path)), layer=2, precision="fp32")
@@ -177,7 +183,7 @@ def test_searching_with_it_raises_it(fitted: Classifier) -> None:
     plain = sample(10)(base, Indifferent(), PROMPTS, 0, Compute())
     before = fitted.values(PROMPTS, [one.answer for one in plain], Compute())
     assert all(one.score >= old - 1e-5 for one, old in zip(best, before, strict=True))
-    assert sum(one.score for one in best) > sum(before) + 1
+    assert sum(one.score for one in best) > sum(before) + 0.3
 
 
 def test_what_cannot_be_fitted_or_read_is_refused(spec: ModelSpec, fitted: Classifier) -> None:
@@ -187,7 +193,7 @@ def test_what_cannot_be_fitted_or_read_is_refused(spec: ModelSpec, fitted: Class
         fit_classifier(spec, TEXTS[:4], [0, 1, 0])
     with pytest.raises(UsageError, match="2 groups were given for 4 texts"):
         fit_classifier(spec, TEXTS[:4], [0, 1, 0, 1], groups=["a", "b"])
-    with pytest.raises(UsageError, match="held_out is 0.9"):
+    with pytest.raises(UsageError, match=r"held_out is 0\.9"):
         fit_classifier(spec, TEXTS[:4], [0, 1, 0, 1], held_out=0.9)
     with pytest.raises(FitError, match="texts are of one class only"):
         fit_classifier(spec, TEXTS[:20], [1] * 20)

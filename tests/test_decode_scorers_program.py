@@ -38,7 +38,9 @@ def test_it_is_told_prompt_answer_and_whether_the_base_ended_it() -> None:
 
 def test_one_at_a_time_is_the_same_search_as_all_at_once() -> None:
     one = Program(lambda prompt, answer, ended: answer.count("e") - len(prompt) / 100)
-    every = TextScorer(lambda prompts, texts: [t.count("e") - len(p) / 100 for p, t in zip(prompts, texts, strict=True)])
+    every = TextScorer(
+        lambda prompts, texts: [t.count("e") - len(p) / 100 for p, t in zip(prompts, texts, strict=True)]
+    )
     method = ChunkBeam(2, 3, 3, max_new_tokens=12)
     assert method(BASE, one, PROMPTS, 0, Compute()) == method(BASE, every, PROMPTS, 0, Compute())
 
@@ -81,6 +83,8 @@ def test_an_exception_names_the_callable_and_the_prompt() -> None:
         return 1 / len(answer)
 
     scoring = Program(by_length).begin(PROMPTS, Compute())
-    with pytest.raises(ScoreError, match="the scorer by_length failed on an answer to prompt p2: ZeroDivisionError") as found:
+    with pytest.raises(
+        ScoreError, match="the scorer by_length failed on an answer to prompt p2: ZeroDivisionError"
+    ) as found:
         scoring.score([1, 2], [Answer("a"), Answer("")])
     assert isinstance(found.value.__cause__, ZeroDivisionError)

@@ -76,7 +76,7 @@ def test_a_batch_is_as_many_texts_alone_in_any_order(model: SequenceClassifier) 
 
 
 def test_an_ending_token_counts_where_the_model_skips_no_token() -> None:
-    """Told of no padding token, a causal model reads the last token, whatever it is; else the last one that is not it."""
+    """Told of no padding token, a causal model reads the last token; else the last one that is no padding."""
     texts = [Answer(" good"), Answer(" good [PAD]")]
     prompt = [PROMPTS[0], PROMPTS[0]]
     plain, padded = RewardModel(causal(pad_id=None)).values(prompt, texts, Compute())
@@ -117,12 +117,14 @@ def test_only_an_answer_that_has_ended_is_closed_in_a_chat() -> None:
     assert read(model.chat_ids("the film", "good", False)) == begun
     assert read(model.chat_ids("the film", "good", True)) == f"{begun} [EOS]"
     assert read(model.chat_ids("the film", "", False)) == begun.removesuffix(" good")
-    values = RewardModel(model, "chat").values([PROMPTS[0]] * 2, [Answer("good"), Answer("good", (5,), True)], Compute())
+    values = RewardModel(model, "chat").values(
+        [PROMPTS[0]] * 2, [Answer("good"), Answer("good", (5,), True)], Compute()
+    )
     assert abs(values[0] - values[1]) > 1e-3
 
 
 def test_a_search_returns_what_the_model_prefers() -> None:
-    """The first of n samples is plain sampling's: the best of n has as much reward at the least, the dearest as much cost."""
+    """The first of n samples is plain sampling's: the best has its reward at the least, the cheapest at most."""
     base, scorer, compute = LocalBase(tiny(0)), RewardModel(causal(4)), Compute()
     sampled = sample(12)(base, Indifferent(), PROMPTS, 0, Compute())
     best = best_of_n(6, 12)(base, scorer, PROMPTS, 0, compute)
