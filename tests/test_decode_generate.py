@@ -63,8 +63,7 @@ def test_a_reward_model_takes_the_place_of_a_guide_pair(models: dict[str, str], 
     request = Request(models["base"], method, max_new_tokens=6, settings=settings, reward=reward)
     (found,) = generate(request, ["the film was"])
     assert set(found.tokens) == {"base", "reward"}
-    (dear,) = generate(replace(request, reward=None, cost=reward), ["the film was"])
-    assert (dear.text, found.score is None) != (found.text, False) or dear.score != found.score
+    assert generate(replace(request, reward=None, cost=reward), ["the film was"]) != [found]
 
 
 def test_the_best_by_reward_has_the_least_cost_turned_round(models: dict[str, str], reward: str) -> None:
@@ -143,9 +142,9 @@ def test_the_command_prints_text_or_json(models: dict[str, str], capsys: pytest.
         ({"weights": [1.0, 2.0]}, r"the weights are \[1.0, 2.0\] for 1 guides, 0 rewards and 0 costs"),
         ({"weights": [float("nan")]}, "one finite number each"),
         ({"method": "eft", "reward": "x"}, "eft cannot use a reward or cost model; these can: best_of_n, cbs"),
-        ({"method": "eft", "weights": [1.0], "settings": {"weight": 1.0}}, "these or the setting weight, not both"),
+        ({"method": "eft", "weights": [1.0], "settings": {"weight": 1.0}}, "wanted one or the other"),
         ({"method": "contrastive", "guide": "a:b"}, "contrastive wants one model, the amateur; found a:b"),
-        ({"method": "contrastive", "guide": "a", "weights": [1.0]}, "contrastive was given weights"),
+        ({"method": "contrastive", "guide": "a", "weights": [1.0]}, "contrastive has no weights; it has alpha, beta"),
         ({"form": "html"}, "format is 'html'"),
         ({"sampling": {"top_p": 2}}, "top_p is 2"),
         ({"settings": {"width": 0}}, "width is 0"),

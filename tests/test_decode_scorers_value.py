@@ -160,12 +160,12 @@ def test_states_follow_texts_that_grow_shrink_and_change() -> None:
             ([[5, 9], [7, 8], [4, 4, 5, 4]], 0),
         ):
             before = compute.tokens.get("reward", 0)
-            found = states.read(texts)
+            found = states.follow(texts)
             for row, text in enumerate(texts):
                 assert found[row].numpy() == pytest.approx(uncut(model, text)[0], abs=1e-4)
             assert compute.tokens["reward"] - before == run
         states.select([2, 0, 2])
-        found = states.read([[4, 4, 5, 4, 6], [5, 9, 9, 9], [4, 4, 5, 4]])
+        found = states.follow([[4, 4, 5, 4, 6], [5, 9, 9, 9], [4, 4, 5, 4]])
         for row, text in enumerate([[4, 4, 5, 4, 6], [5, 9, 9, 9], [4, 4, 5, 4]]):
             assert found[row].numpy() == pytest.approx(uncut(model, text)[0], abs=1e-4)
 
@@ -175,8 +175,8 @@ def test_a_long_row_beside_one_with_much_that_is_new_stays_within_the_context() 
     model = tiny(3, "gpt2")
     rows = LastStates(model, 2, Compute(), "reward")
     long, short = [5 + place % 20 for place in range(60)], [4]
-    rows.read([long, short])
-    found = rows.read([[*long, 6], [4, *long[:30]]])
+    rows.follow([long, short])
+    found = rows.follow([[*long, 6], [4, *long[:30]]])
     assert found[0].numpy() == pytest.approx(uncut(model, [*long, 6])[0], abs=1e-4)
     assert found[1].numpy() == pytest.approx(uncut(model, [4, *long[:30]])[0], abs=1e-4)
     read = Sequences(model, [long, short], Compute(), "guide").read([[6], long[:30]])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trimtab.decode.answer import Compute, Prompt
-from trimtab.decode.guidance import Guidance, as_names
+from trimtab.decode.guidance import Guidance, as_names, pairs_of
 from trimtab.errors import UsageError, did_you_mean
 from trimtab.types import ModelSpec
 
@@ -77,6 +77,7 @@ class _Loaded:
 
     request: Request
     base: LanguageModel
+    guides: tuple[LanguageModel, ...]
     sampling: Sampling
     compute: Compute
 
@@ -100,7 +101,10 @@ def generate(request: Request, texts: Sequence[str]) -> list[Generated]:
 
     method = _checked(request)
     sampling = Sampling(**request.sampling)
-    loaded = _Loaded(request, language_model(ModelSpec(request.base)), sampling, Compute())
+    names = request.guidance.models
+    base = language_model(ModelSpec(request.base))
+    guides = tuple(language_model(ModelSpec(name)) for name in names)
+    loaded = _Loaded(request, base, guides, sampling, Compute())
     prompts = [Prompt(str(number), text) for number, text in enumerate(texts)]
     found = method.answer(loaded, prompts)
     scored = request.method not in _UNSCORED
@@ -130,25 +134,19 @@ def _checked(request: Request) -> _Method:
 def _check_guidance(request: Request, method: _Method) -> None:
     """Raise UsageError where guides, rewards, costs or weights are not what the method wants."""
     given = request.guidance
-    if given.is_scored and not method.scores:
+    if (given.rewards or given.costs) and not method.scores:
         known = ", ".join(name for name, one in METHODS.items() if one.scores)
         raise UsageError(f"{request.method} cannot use a reward or cost model; these can: {known}")
-    fits = {
-        "pair": given.are_pairs() and (len(given.guides) > 0 or given.is_scored),
-        "amateur": len(given.guides) == 1 and ":" not in given.guides[0],
-        "none": not given.guides,
-    }
-    if not fits[method.guide]:
+    if not given.fits(method.guide, method.scores):
         told = {"pair": "a guide pair, TUNED:UNTUNED", "amateur": "one model, the amateur", "none": "no guide"}
         instead = "; a reward or cost model may take its place" if method.scores else ""
         raise UsageError(
             f"{request.method} wants {told[method.guide]}; found {' and '.join(given.guides) or 'none'}{instead}"
         )
-    if given.weights and (method.guide == "amateur" or (request.method == "eft" and "weight" in request.settings)):
-        raise UsageError(
-            f"{request.method} was given weights of its guides; wanted "
-            + ("none" if method.guide == "amateur" else "these or the setting weight, not both")
-        )
+    if given.weights and method.guide == "amateur":
+        raise UsageError(f"{request.method} has no weights; it has {', '.join(method.settings)}")
+    if given.weights and request.method == "eft" and "weight" in request.settings:
+        raise UsageError("eft was given weights of its guides and the setting weight; wanted one or the other")
 
 
 def _sample(loaded: _Loaded, prompts: Sequence[Prompt]) -> Sequence[Scored]:
@@ -197,23 +195,22 @@ def _guided(loaded: _Loaded, method: Any, prompts: Sequence[Prompt]) -> Sequence
 
 
 def _scorer(loaded: _Loaded) -> Any:
-    return loaded.request.guidance.scorer(loaded.base, loaded.request.form)
+    """Return what scores answers: guide pairs, rewards and costs."""
+    return loaded.request.guidance.scorer(loaded.guides, loaded.base, loaded.request.form)
 
 
 def _emulated(loaded: _Loaded, prompts: Sequence[Prompt]) -> Sequence[Scored]:
     from trimtab.decode.steered import EmulatedBase
 
-    request, given = loaded.request, loaded.request.guidance
-    weights = given.weights or [request.settings.get("weight", 1.0)] * len(given.guides)
-    return _write(loaded, EmulatedBase(loaded.base, given.pairs(), weights, request.form), prompts)
+    request, pairs = loaded.request, pairs_of(loaded.guides)
+    weights = request.weights or [request.settings.get("weight", 1.0)] * len(pairs)
+    return _write(loaded, EmulatedBase(loaded.base, pairs, weights, request.form), prompts)
 
 
 def _contrastive(loaded: _Loaded, prompts: Sequence[Prompt]) -> Sequence[Scored]:
     from trimtab.decode.steered import ContrastiveBase
 
-    base = ContrastiveBase(
-        loaded.base, loaded.request.guidance.amateur(), **loaded.request.settings, form=loaded.request.form
-    )
+    base = ContrastiveBase(loaded.base, loaded.guides[0], **loaded.request.settings, form=loaded.request.form)
     return _write(loaded, base, prompts)
 
 
@@ -226,13 +223,13 @@ def _reward_guided(loaded: _Loaded, prompts: Sequence[Prompt]) -> Sequence[Score
 
 METHODS: Mapping[str, _Method] = {
     "sample": _Method((), "none", _sample),
-    "best_of_n": _Method(("samples",), "pair", _best_of_n, True),
-    "cbs": _Method(("width", "samples", "chunk", "finished"), "pair", _chunk_beam, True),
+    "best_of_n": _Method(("samples",), "pair", _best_of_n, scores=True),
+    "cbs": _Method(("width", "samples", "chunk", "finished"), "pair", _chunk_beam, scores=True),
     "eft": _Method(("weight",), "pair", _emulated),
     "contrastive": _Method(("alpha", "beta"), "amateur", _contrastive),
-    "args": _Method(("candidates", "weight"), "pair", _reward_guided, True),
-    "deal": _Method(("width", "samples", "chunk", "look_ahead"), "pair", _deal, True),
-    "qalign": _Method(("steps", "beta", "truncated_law"), "pair", _qalign, True),
+    "args": _Method(("candidates", "weight"), "pair", _reward_guided, scores=True),
+    "deal": _Method(("width", "samples", "chunk", "look_ahead"), "pair", _deal, scores=True),
+    "qalign": _Method(("steps", "beta", "truncated_law"), "pair", _qalign, scores=True),
 }
 """Decode-time methods by name, with the settings that each has."""
 _UNSCORED = ("sample", "eft", "contrastive", "args")

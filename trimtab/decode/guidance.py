@@ -38,36 +38,38 @@ class Guidance:
             )
 
     @property
-    def is_scored(self) -> bool:
-        """Whether there is a reward or a cost model."""
-        return bool(self.rewards or self.costs)
+    def models(self) -> list[str]:
+        """Names of the guides' models: tuned 1, untuned 1, tuned 2, ..., or the amateur."""
+        return [name for guide in self.guides for name in _names(guide)]
 
-    def are_pairs(self) -> bool:
-        """Say whether every guide names two models."""
-        return all(len(_names(one)) == 2 for one in self.guides)
+    def fits(self, wanted: str, scored: bool) -> bool:
+        """Say whether the guides are what a method wants: "pair" is one or more, beside which `scored` knows others."""
+        parts = [len(_names(guide)) for guide in self.guides]
+        if wanted == "pair":
+            return set(parts) == {2} or (scored and not parts and bool(self.rewards or self.costs))
+        return parts == ([1] if wanted == "amateur" else [])
 
-    def pairs(self) -> list[GuidePair]:
-        """Return the guide pairs, loaded. Raises ModelError where one cannot be."""
-        return [(tuned, untuned) for tuned, untuned in map(_loaded, self.guides)]
+    def scorer(self, guides: Sequence[LanguageModel], base: LanguageModel | None, form: str) -> Scorer:
+        """Return what scores answers, the one part or the weighted sum of all, from the loaded models of the guides.
 
-    def amateur(self) -> LanguageModel:
-        """Return the only guide, loaded."""
-        ((found,),) = map(_loaded, self.guides)
-        return found
-
-    def scorer(self, base: LanguageModel | None, form: str) -> Scorer:
-        """Return what scores answers: the one part, or the weighted sum of all. Raises ModelError as loading does."""
+        Raises ModelError where a reward or cost model cannot be loaded.
+        """
         from trimtab.decode.scorers.combined import WeightedSum
         from trimtab.decode.scorers.log_ratio import LogRatio
         from trimtab.decode.scorers.reward_model import RewardModel
         from trimtab.decode.sequence_classifier import sequence_classifier
 
-        found: list[Scorer] = [LogRatio(tuned, untuned, base, form) for tuned, untuned in self.pairs()]
+        found: list[Scorer] = [LogRatio(tuned, untuned, base, form) for tuned, untuned in pairs_of(guides)]
         found += [RewardModel(sequence_classifier(ModelSpec(name)), form) for name in self.rewards]
         found += [RewardModel(sequence_classifier(ModelSpec(name)), form, cost=True) for name in self.costs]
         if len(found) == 1 and self.weights in ((), (1.0,)):
             return found[0]
         return WeightedSum(found, self.weights or [1.0] * len(found))
+
+
+def pairs_of(guides: Sequence[LanguageModel]) -> list[GuidePair]:
+    """Return guide pairs from tuned 1, untuned 1, tuned 2, ..."""
+    return list(zip(guides[::2], guides[1::2], strict=True))
 
 
 def as_names(given: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -81,9 +83,3 @@ def as_names(given: str | Sequence[str] | None) -> tuple[str, ...]:
 
 def _names(guide: str) -> list[str]:
     return [name for name in guide.split(":") if name]
-
-
-def _loaded(guide: str) -> list[LanguageModel]:
-    from trimtab.decode.language_model import language_model
-
-    return [language_model(ModelSpec(name)) for name in _names(guide)]

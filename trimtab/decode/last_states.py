@@ -11,19 +11,19 @@ from torch import Tensor
 
 from trimtab.decode.answer import Compute
 from trimtab.decode.language_model import LanguageModel
-from trimtab.decode.rows import Rows
+from trimtab.decode.sequences import Sequences
 
 
-class LastStates(Rows):
+class LastStates(Sequences):
     """Rows of text in a model without its head, last tokens run too; at first every row is empty."""
 
     def __init__(self, model: LanguageModel, rows: int, compute: Compute, role: str) -> None:
-        super().__init__(model, rows, compute, role)
+        super().__init__(model, [[model.pad_id]] * rows, compute, role)  # waits, and is never run
         self._texts: list[list[int]] = [[] for _ in range(rows)]
         width = model.model.config.get_text_config().hidden_size
         self._states = torch.zeros(rows, width, device=model.device)
 
-    def read(self, texts: Sequence[list[int]]) -> Float[Tensor, "rows hidden"]:
+    def follow(self, texts: Sequence[list[int]]) -> Float[Tensor, "rows hidden"]:
         """Make these, of at least one token, the rows' texts; return the state of each one's last token in float32.
 
         Only what a row does not hold yet is run; a text that is a beginning of the row's has its last token run again.
@@ -35,17 +35,15 @@ class LastStates(Rows):
         self._texts = [list(text) for text in texts]
         if found is not None:
             new = [row for row, chunk in enumerate(chunks) if chunk]
-            last = [len(chunks[row]) - 1 for row in new]
             self._states = self._states.clone()
-            self._states[new] = found[new, last].float()
+            self._states[new] = found[new, [len(chunks[row]) - 1 for row in new]].float()
         return self._states
 
     def select(self, rows: Sequence[int]) -> None:
         """Keep these rows, in this order; a row may be taken more than once."""
-        places = self._tensor(list(rows))
-        self.kept.select(places)
+        super().select(rows)
         self._texts = [self._texts[row] for row in rows]
-        self._states = self._states[places]
+        self._states = self._states[self._tensor(list(rows))]
 
     def _count(self, tokens: int) -> None:
         self._compute.add(self._role, tokens, self.model.body_parameters)

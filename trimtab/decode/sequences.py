@@ -14,13 +14,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from trimtab.decode.answer import Compute
+from trimtab.decode.kept import Kept
 from trimtab.decode.language_model import LanguageModel
-from trimtab.decode.rows import Rows
 from trimtab.errors import UsageError
 from trimtab.models.logprobs import token_log_probabilities
 
 
-class Sequences(Rows):
+class Sequences:
     """Rows of text in one model, with kept keys and values; tokens that are run are counted under `role`."""
 
     def __init__(self, model: LanguageModel, prompts: Sequence[list[int]], compute: Compute, role: str) -> None:
@@ -31,7 +31,8 @@ class Sequences(Rows):
                     f"a prompt has {len(one):,} tokens, but {model.name} reads {model.context:,} with the answer; "
                     "shorten it, or use a model with a longer context"
                 )
-        super().__init__(model, len(prompts), compute, role)
+        self.model, self._compute, self._role = model, compute, role
+        self.kept = Kept(len(prompts), model.layers, model.device)
         self.waiting: Int[Tensor, "rows"] = self._tensor([one[-1] for one in prompts])
         self._next: Float[Tensor, "rows vocabulary"] | None = None
         self._run([one[:-1] for one in prompts], logits=False)
@@ -89,3 +90,39 @@ class Sequences(Rows):
         found.waiting = self.waiting[self._tensor(list(rows))]
         found._next = None if self._next is None else self._next[self._tensor(list(rows))]
         return found
+
+    @torch.inference_mode()
+    def _run(self, chunks: Sequence[list[int]], logits: bool) -> Tensor | None:
+        """Run tokens through the model and keep their keys and values; rows may have none."""
+        if not any(chunks):
+            return None
+        ids, present = self._padded(chunks)
+        found = self._forward(ids, logits)
+        self.kept.lengths = self.kept.lengths + present.sum(1)
+        self._count(int(present.sum()))
+        return found
+
+    def _forward(self, ids: Int[Tensor, "rows tokens"], logits: bool) -> Tensor:
+        tokens = ids.shape[1]
+        known = self.model.model if logits else self.model.model.base_model
+        output = known(
+            input_ids=ids,
+            attention_mask=self.kept.mask(tokens),
+            # where another row has more new tokens than this one has room for, these are its filling
+            position_ids=self.kept.positions(tokens).clamp_max(self.model.context - 1),
+            past_key_values=self.kept,
+            use_cache=True,
+        )
+        return output.logits if logits else output.last_hidden_state
+
+    def _count(self, tokens: int) -> None:
+        self._compute.add(self._role, tokens, self.model.parameters)
+
+    def _padded(self, chunks: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+        longest = max(map(len, chunks))
+        ids = [one + [self.model.pad_id] * (longest - len(one)) for one in chunks]
+        present = [[1] * len(one) + [0] * (longest - len(one)) for one in chunks]
+        return self._tensor(ids), self._tensor(present)
+
+    def _tensor(self, values: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+        return torch.tensor(values, dtype=torch.long, device=self.model.device)

@@ -89,7 +89,7 @@ def _points(
             going = [place for place, row in enumerate(live) if step < len(texts[row])]
             kept.select(going)
             live = [live[place] for place in going]
-            states.append(kept.read([texts[row][step] for row in live]).cpu().numpy())
+            states.append(kept.follow([texts[row][step] for row in live]).cpu().numpy())
             places += [start + row for row in live]
     return np.concatenate(states), np.array(places)
 

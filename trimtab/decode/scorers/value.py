@@ -93,7 +93,7 @@ def _known_state(model: LanguageModel) -> Float[Array, "1 hidden"]:
     """Return the state of a few tokens by which a model is known again."""
     vocabulary = model.model.config.get_text_config().vocab_size
     text = [token % vocabulary for token in _KNOWN_IDS]
-    return LastStates(model, 1, Compute(), "reward").read([text]).cpu().numpy()
+    return LastStates(model, 1, Compute(), "reward").follow([text]).cpu().numpy()
 
 
 class _Valuing:
@@ -107,7 +107,7 @@ class _Valuing:
         self._children = [self._rows[parent] for parent in parents]
         texts = [self._value.ids.of_answer(*row, answer) for row, answer in zip(self._children, answers, strict=True)]
         self._states.select(parents)
-        states = self._states.read(texts) if texts else torch.zeros(0, len(self._value.head.weight))
+        states = self._states.follow(texts) if texts else torch.zeros(0, len(self._value.head.weight))
         values = self._value.head.predict(states.cpu().numpy())
         return checked(Value.name, values, [prompt for prompt, _ in self._children])
 
