@@ -50,7 +50,8 @@ ANSWERS = [Answer(text) for text in (" good", " bad film", "", " and a great plo
 
 def test_log_odds_are_the_difference_of_log_probabilities_and_never_infinite() -> None:
     generator = np.random.default_rng([0, 0xA])
-    head = Head(*(generator.normal(size=shape) for shape in ((4, 2), (2,), (4,))), np.full(4, 0.5))
+    weight, bias, mean = (generator.normal(size=shape) for shape in ((4, 2), (2,), (4,)))
+    head = Head(weight, bias, mean, np.full(4, 0.5))
     states = generator.normal(size=(6, 4)).astype(np.float32)
     logs = np.log(head.probabilities(states))
     assert log_odds(head, states) == pytest.approx(logs[:, 1] - logs[:, 0], abs=1e-9)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,7 +75,7 @@ def test_what_is_no_finite_number_is_refused(value: object, wrong: str) -> None:
 
 
 def test_numbers_of_other_kinds_are_numbers() -> None:
-    values = iter((True, 2, np.float32(0.5), np.int64(4)))
+    values: Iterator[Any] = iter((True, 2, np.float32(0.5), np.int64(4)))
     scoring = Program(lambda prompt, answer, ended: next(values), "kinds").begin(PROMPTS, Compute())
     assert scoring.score([0, 1, 2, 3], [Answer()] * 4).tolist() == [1.0, 2.0, 0.5, 4.0]
 
