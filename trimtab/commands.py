@@ -154,7 +154,16 @@ def _tell_of_replacing(folder: Path, text: str) -> None:
 def generate(
     prompt: Annotated[str, typer.Argument(help="Prompt; - reads it from standard input.", show_default=False)],
     base: Annotated[str, typer.Option(help="Frozen model: asset, folder, GGUF file or hub id.")],
-    guide: Annotated[str | None, typer.Option(help="TUNED:UNTUNED guide pair; of contrastive the amateur.")] = None,
+    guide: Annotated[
+        list[str] | None, typer.Option(help="TUNED:UNTUNED guide pair, may be repeated; of contrastive the amateur.")
+    ] = None,
+    reward: Annotated[
+        list[str] | None, typer.Option(help="Sequence-classification model, in the place of a guide pair or beside it.")
+    ] = None,
+    cost: Annotated[list[str] | None, typer.Option(help="The same, of which less is better.")] = None,
+    weight: Annotated[
+        list[float] | None, typer.Option(help="One for each guide, reward and cost, in this order; else 1 each.")
+    ] = None,
     method: Annotated[
         str, typer.Option(help="sample, best_of_n, cbs, eft, contrastive, args, deal or qalign.")
     ] = "cbs",
@@ -183,7 +192,8 @@ def generate(
         override(settings, one)
     sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     text = sys.stdin.read().rstrip("\n") if prompt == "-" else prompt
-    request = Request(base, method, guide, form, seed, max_new_tokens, sampling, settings)
+    steered = {"reward": reward, "cost": cost, "weights": weight or ()}
+    request = Request(base, method, guide, form, seed, max_new_tokens, sampling, settings, **steered)
     (found,) = generate(request, [text])
     if as_json:
         _print_json(asdict(found))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trimtab.decode.answer import Compute, Prompt
+from trimtab.decode.guidance import Guidance, as_names, pairs_of
 from trimtab.errors import UsageError, did_you_mean
 from trimtab.types import ModelSpec
 
@@ -24,8 +25,8 @@ class Request:
     """Asset, folder, GGUF file or hub id of the frozen model."""
     method: str = "sample"
     """One of `METHODS`."""
-    guide: str | None = None
-    """TUNED:UNTUNED, a guide pair; of `contrastive` the amateur alone."""
+    guide: str | Sequence[str] | None = None
+    """TUNED:UNTUNED, a guide pair, or several; of `contrastive` the amateur alone."""
     form: str = "plain"
     """How a prompt is put: "plain" text, or "chat" in each tokenizer's own template."""
     seed: int = 0
@@ -36,6 +37,17 @@ class Request:
     """temperature, top_k, top_p."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Of the method; what is absent has the method's default."""
+    reward: str | Sequence[str] | None = None
+    """Sequence-classification model, or several, of which more is better: beside a guide pair or in its place."""
+    cost: str | Sequence[str] | None = None
+    """The same, of which less is better."""
+    weights: Sequence[float] = ()
+    """One for each of guides, rewards and costs, in this order; none at all is 1 each."""
+
+    @property
+    def guidance(self) -> Guidance:
+        """What steers. Raises UsageError where the weights do not fit."""
+        return Guidance(as_names(self.guide), as_names(self.reward), as_names(self.cost), tuple(self.weights))
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,8 @@ class _Method:
     guide: str
     """"pair", "amateur" or "none"."""
     answer: Callable[[_Loaded, Sequence[Prompt]], Sequence[Scored]]
+    scores: bool = False
+    """Whether any scorer will do."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +103,7 @@ def generate(request: Request, texts: Sequence[str]) -> list[Generated]:
 
     method = checked(request)
     sampling = Sampling(**request.sampling)
-    names = [] if request.guide is None else request.guide.split(":")
+    names = request.guidance.models
     base = language_model(ModelSpec(request.base))
     guides = tuple(language_model(ModelSpec(name)) for name in names)
     loaded = _Loaded(request, base, guides, sampling, Compute())
@@ -126,12 +140,26 @@ def checked(request: Request) -> _Method:
         raise UsageError(
             f"{request.method} has no setting {unknown[0]}; it has {', '.join(method.settings) or 'none of its own'}"
         )
-    parts = 0 if request.guide is None else len([name for name in request.guide.split(":") if name])
-    wanted = {"pair": 2, "amateur": 1, "none": 0}[method.guide]
-    if parts != wanted:
-        told = {2: "a guide pair, TUNED:UNTUNED", 1: "one model, the amateur", 0: "no guide"}[wanted]
-        raise UsageError(f"{request.method} wants {told}; found {request.guide or 'none'}")
+    _check_guidance(request, method)
     return method
+
+
+def _check_guidance(request: Request, method: _Method) -> None:
+    """Raise UsageError where guides, rewards, costs or weights are not what the method wants."""
+    given = request.guidance
+    if (given.rewards or given.costs) and not method.scores:
+        known = ", ".join(name for name, one in METHODS.items() if one.scores)
+        raise UsageError(f"{request.method} cannot use a reward or cost model; these can: {known}")
+    if not given.fits(method.guide, method.scores):
+        told = {"pair": "a guide pair, TUNED:UNTUNED", "amateur": "one model, the amateur", "none": "no guide"}
+        instead = "; a reward or cost model may take its place" if method.scores else ""
+        raise UsageError(
+            f"{request.method} wants {told[method.guide]}; found {' and '.join(given.guides) or 'none'}{instead}"
+        )
+    if given.weights and method.guide == "amateur":
+        raise UsageError(f"{request.method} has no weights; it has {', '.join(method.settings)}")
+    if given.weights and request.method == "eft" and "weight" in request.settings:
+        raise UsageError("eft was given weights of its guides and the setting weight; wanted one or the other")
 
 
 def _sample(loaded: _Loaded, prompts: Sequence[Prompt]) -> Sequence[Scored]:
@@ -173,27 +201,25 @@ def _qalign(loaded: _Loaded, prompts: Sequence[Prompt]) -> Sequence[Scored]:
 
 
 def _guided(loaded: _Loaded, method: Any, prompts: Sequence[Prompt]) -> Sequence[Scored]:
-    """Search with the log-ratio of the guide pair."""
+    """Search with what scores answers."""
     from trimtab.decode.base import LocalBase
 
-    return loaded.search(method, LocalBase(loaded.base, loaded.request.form), _log_ratio(loaded), prompts)
+    return loaded.search(method, LocalBase(loaded.base, loaded.request.form), _scorer(loaded), prompts)
 
 
-def _log_ratio(loaded: _Loaded) -> Any:
-    from trimtab.decode.scorers.log_ratio import LogRatio
-
+def _scorer(loaded: _Loaded) -> Any:
+    """Return what scores answers: what the caller gave, or else guide pairs, rewards and costs."""
     if loaded.scorer is not None:
         return loaded.scorer
-    tuned, untuned = loaded.guides
-    return LogRatio(tuned, untuned, loaded.base, loaded.request.form)
+    return loaded.request.guidance.scorer(loaded.guides, loaded.base, loaded.request.form)
 
 
 def _emulated(loaded: _Loaded, prompts: Sequence[Prompt]) -> Sequence[Scored]:
     from trimtab.decode.steered import EmulatedBase
 
-    tuned, untuned = loaded.guides
-    weight = loaded.request.settings.get("weight", 1.0)
-    return _write(loaded, EmulatedBase(loaded.base, [(tuned, untuned)], [weight], loaded.request.form), prompts)
+    request, pairs = loaded.request, pairs_of(loaded.guides)
+    weights = request.weights or [request.settings.get("weight", 1.0)] * len(pairs)
+    return _write(loaded, EmulatedBase(loaded.base, pairs, weights, request.form), prompts)
 
 
 def _contrastive(loaded: _Loaded, prompts: Sequence[Prompt]) -> Sequence[Scored]:
@@ -206,19 +232,19 @@ def _contrastive(loaded: _Loaded, prompts: Sequence[Prompt]) -> Sequence[Scored]
 def _reward_guided(loaded: _Loaded, prompts: Sequence[Prompt]) -> Sequence[Scored]:
     from trimtab.decode.steered import RewardGuidedBase
 
-    base = RewardGuidedBase(loaded.base, _log_ratio(loaded), **loaded.request.settings, form=loaded.request.form)
+    base = RewardGuidedBase(loaded.base, _scorer(loaded), **loaded.request.settings, form=loaded.request.form)
     return _write(loaded, base, prompts)
 
 
 METHODS: Mapping[str, _Method] = {
     "sample": _Method((), "none", _sample),
-    "best_of_n": _Method(("samples",), "pair", _best_of_n),
-    "cbs": _Method(("width", "samples", "chunk", "finished"), "pair", _chunk_beam),
+    "best_of_n": _Method(("samples",), "pair", _best_of_n, scores=True),
+    "cbs": _Method(("width", "samples", "chunk", "finished"), "pair", _chunk_beam, scores=True),
     "eft": _Method(("weight",), "pair", _emulated),
     "contrastive": _Method(("alpha", "beta"), "amateur", _contrastive),
-    "args": _Method(("candidates", "weight"), "pair", _reward_guided),
-    "deal": _Method(("width", "samples", "chunk", "look_ahead"), "pair", _deal),
-    "qalign": _Method(("steps", "beta", "truncated_law"), "pair", _qalign),
+    "args": _Method(("candidates", "weight"), "pair", _reward_guided, scores=True),
+    "deal": _Method(("width", "samples", "chunk", "look_ahead"), "pair", _deal, scores=True),
+    "qalign": _Method(("steps", "beta", "truncated_law"), "pair", _qalign, scores=True),
 }
 """Decode-time methods by name, with the settings that each has."""
 _UNSCORED = ("sample", "eft", "contrastive", "args")

@@ -108,7 +108,8 @@ class Sequences:
         output = known(
             input_ids=ids,
             attention_mask=self.kept.mask(tokens),
-            position_ids=self.kept.positions(tokens),
+            # where another row has more new tokens than this one has room for, these are its filling
+            position_ids=self.kept.positions(tokens).clamp_max(self.model.context - 1),
             past_key_values=self.kept,
             use_cache=True,
         )

@@ -46,7 +46,8 @@ class TextStates:
 
     @property
     def parameters(self) -> int:
-        """Weights that a token is multiplied with: all that run but the table of input embeddings."""
+        """Weights that a token is multiplied with: all that run (and norm and pooler, which are small) but the table
+        of input embeddings."""
         model, layer = self.backbone.model, self.spec.layer
         total = sum(one.numel() for one in model.parameters()) - model.get_input_embeddings().weight.numel()
         if layer is None:

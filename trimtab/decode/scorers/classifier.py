@@ -73,7 +73,7 @@ class Classifier(WholeScorer):
         found = self.states(texts)
         if found.truncated:
             raise UsageError(
-                f"{found.truncated} of {len(texts)} answers, among prompts {prompts[0].id} to {prompts[-1].id}, are longer "
+                f"{found.truncated} of {len(texts)} answers to prompts {prompts[0].id} to {prompts[-1].id} are longer "
                 f"than the {self.states.limit:,} tokens that the classifier reads, so that their ends would not count; "
                 "lower max_new_tokens, shorten the prompt, or raise max_tokens of its model"
             )

@@ -3,10 +3,10 @@
     weighted sum    s(x, y) = sum_i w_i s_i(x, y)
     logical AND     s(x, y) = sum_i log sigmoid(s_i(x, y) / t)
 
-The AND is the logarithm of the product of the probabilities sigmoid(s_i / t) that each demand is met: one demand that is
-missed badly cannot be made up for by another that is met. t is the scale of the scores, in their unit: what lies a few t
-above 0 counts as met. Weights and scale are those of the call: the scorers themselves, and their models, can be shared
-by many combinations. An empty answer has the combination of what its scorers say of it.
+The AND is the logarithm of the product of the probabilities sigmoid(s_i / t) that each demand is met: one that is
+missed badly cannot be made up for by another that is met. t is the scale of the scores, in their unit: what lies a few
+t above 0 counts as met. Weights and scale are those of the call: the scorers themselves, and their models, can be
+shared by many combinations. An empty answer has the combination of what its scorers say of it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class _Combined(ABC):
 
 
 class WeightedSum(_Combined):
-    """sum_i w_i s_i: guide pairs, rewards and costs with weights set at run time; a negative one turns a score round."""
+    """sum_i w_i s_i: guide pairs, rewards and costs with weights set at run time; a negative one turns a score."""
 
     name = "weighted_sum"
 
