@@ -154,7 +154,8 @@ def _searches(folder: Path) -> tuple[Stage, ...]:
         "rewards": {"proxy": reward, "gold": reward},
         "prompt_words": 2,
         "max_new_tokens": 3,
-        "methods": ["sample", {"cbs": {"width": 1, "samples": 2, "chunk": 2}}],
+        "value": {"prompts": 10, "samples": 2, "chunk": 2},
+        "methods": ["sample", {"cbs": {"width": 1, "samples": 2, "chunk": 2}, "scorer": "value"}],
         "seeds": [0],
     }  # fmt: skip
     return plan(parse(values, Path())).stages

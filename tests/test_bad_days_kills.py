@@ -20,8 +20,8 @@ OF_TABLES = ("Data", "Split", "SplitSecond", "TextHinted", "LabelGold", "LabelMo
              "PredictEnsemble", "PredictSelected", "PredictConsistent", "PredictCoherent", "PredictBest",
              "Compare")  # fmt: skip
 SEARCHES = ("Prompts", "CompareSearch")
-OF_GUIDES = ("TrainClassifier", "TrainUntuned", "WritePairs", "TrainTuned", "CheckGuide", "AnswerPrompts",
-             "JudgeAnswers")  # fmt: skip
+OF_GUIDES = ("TrainClassifier", "TrainUntuned", "WritePairs", "TrainTuned", "TrainValue", "CheckGuide",
+             "AnswerPrompts", "JudgeAnswers")  # fmt: skip
 BY_LEVEL = ("DataByLevel", "SplitByLevel", "CompareByLevel")
 STREAMED = ("StreamedData", "StreamedSplit", "StreamedLabelGold", "StreamedLabelModel", "StreamedLabelStepped",
             "StreamedLabelFlipped", "StreamedCompare")  # fmt: skip

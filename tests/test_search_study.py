@@ -31,6 +31,7 @@ METHODS = [
     {"args": {"candidates": 3}},
     {"deal": {"width": 1, "samples": 2, "chunk": 2, "look_ahead": 1}},
     {"qalign": {"steps": 3}},
+    {"name": "by-value", "cbs": {"width": 1, "samples": 3, "chunk": 2}, "scorer": "value"},
     {"name": "by-proxy", "best_of_n": {"samples": 3}, "scorer": "proxy"},
     {"name": "oracle", "best_of_n": {"samples": 4}, "scorer": "gold"},
 ]
@@ -68,6 +69,7 @@ def search_values(folder: Path, made: bool = False, **changes: Any) -> dict[str,
         },
         "prompt_words": 3,
         "max_new_tokens": 5,
+        "value": {"prompts": 20, "samples": 2, "chunk": 2},
         "methods": METHODS,
         "seeds": [0, 1],
     }
@@ -91,7 +93,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
 def test_every_method_has_a_row_with_intervals_and_cost(results: tuple[Results, Path]) -> None:
     rows = {row["method"]: row for row in results[0].rows}
     assert list(rows) == ["sample", "guide_alone", "best_of_n-2", "best_of_n-4", "cbs-2-2-2", "eft-0.5", "args-3",
-                          "deal-1-2-2-1", "qalign-3", "by-proxy", "oracle"]  # fmt: skip
+                          "deal-1-2-2-1", "qalign-3", "by-value", "by-proxy", "oracle"]  # fmt: skip
     for name, row in rows.items():
         for measure in ("gold", "proxy", "base_log_probability", "ngram_log_probability", "tokens"):
             block = row[measure]
@@ -194,6 +196,7 @@ WRONG = [
     ({"guide": {"blocks": 1}}, "guide: a guide is made from a `model` that is cut, or is `fresh`"),
     ({"rewards": {"proxy": "x"}}, "rewards.gold: the key is missing"),
     ({"max_new_tokens": 0}, "max_new_tokens: found 0, wanted at least 1"),
+    ({"value": {"prompts": 2}}, "value: prompts must be at least 10, found 2"),
     ({"prompt_words": 0}, "prompt_words: found 0, wanted at least 1"),
     ({"format": "chatty"}, "methods.0: format is 'chatty'"),
     ({"sampling": {"temprature": 1}}, "sampling.temprature: unknown key. Did you mean \"temperature\"?"),

@@ -25,6 +25,14 @@ def write_fitted(folder: Path, kind: str, arrays: Mapping[str, Array], facts: Ma
     (folder / f"{_FACTS}.tmp").replace(folder / _FACTS)
 
 
+def kind_of(folder: Path) -> str | None:
+    """Return the kind of the scorer in a folder; none where it holds no scorer."""
+    try:
+        return json.loads((folder / _FACTS).read_text(encoding="utf-8"))["kind"]
+    except (OSError, json.JSONDecodeError, KeyError):
+        return None
+
+
 def read_fitted(folder: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]]:
     """Return arrays and facts of a scorer. Raises FitError where the folder holds none of that kind."""
     from safetensors import SafetensorError

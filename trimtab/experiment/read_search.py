@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.decode.generate import METHODS, Request, checked
+from trimtab.decode.value_settings import ValueSettings
 from trimtab.errors import ExperimentError, UsageError
 from trimtab.experiment.models import learners, model_spec
 from trimtab.experiment.named import in_words, named
@@ -28,7 +29,7 @@ from trimtab.models.fresh_settings import Fresh
 from trimtab.schedules.generative import Generative
 
 _KEYS = ("name", "study", "task", "split", "base", "guide", "rewards", "prompt_words", "format", "max_new_tokens")
-_KEYS += ("sampling", "methods", "seeds")
+_KEYS += ("sampling", "value", "methods", "seeds")
 
 
 def parse_search(values: Mapping[str, Any], folder: Path, text: str) -> SearchExperiment:
@@ -61,6 +62,7 @@ def parse_search(values: Mapping[str, Any], folder: Path, text: str) -> SearchEx
         proxy=_reward(rewards, "proxy", folder),
         gold=_reward(rewards, "gold", folder),
         methods=_methods(values["methods"], common),
+        value=build(ValueSettings, _mapping(values.get("value", {}), "value"), "value"),
         prompt_words=words,
         form=form,
         max_new_tokens=max_new_tokens,
@@ -123,7 +125,9 @@ def _decoder(values: Any, path: str, common: Mapping[str, Any]) -> Decoder:
     if scorer is not None and not (chooses and method not in ("eft",)):
         raise ExperimentError(f"{path}.scorer: {method} chooses by nothing that could be exchanged; leave the key out")
     if scorer is not None:
-        one_of(typed(str, scorer, f"{path}.scorer"), dict.fromkeys(("guide", "proxy", "gold")), f"{path}.scorer")
+        one_of(
+            typed(str, scorer, f"{path}.scorer"), dict.fromkeys(("guide", "proxy", "value", "gold")), f"{path}.scorer"
+        )
     if method != GUIDE_ALONE:
         _check(method, settings, path, common)
     called = name if name is not None else _called(method, settings, scorer)

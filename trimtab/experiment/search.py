@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from trimtab.decode.value_settings import ValueSettings
 from trimtab.fit.preference_settings import Preference
 from trimtab.learner import Learner
 from trimtab.models.fresh_settings import Fresh
@@ -16,7 +17,7 @@ from trimtab.types import ModelSpec
 GUIDE_ALONE = "guide_alone"
 """The tuned guide by itself, sampled: what searching is worth beyond it."""
 UNGUIDED = ("sample", GUIDE_ALONE)
-Scorers = Literal["guide", "proxy", "gold"]
+Scorers = Literal["guide", "proxy", "value", "gold"]
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ class SearchExperiment:
     gold: Learner
     """The classifier that judges."""
     methods: tuple[Decoder, ...]
+    value: ValueSettings = field(default_factory=ValueSettings)
+    """How a value function is learnt, where a method chooses by one."""
     prompt_words: int = 6
     form: str = "plain"
     max_new_tokens: int = 32

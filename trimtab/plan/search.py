@@ -18,11 +18,18 @@ from trimtab.stages.search.compare import CompareSearch
 from trimtab.stages.search.guide import TrainTuned, TrainUntuned, WritePairs
 from trimtab.stages.search.judge import JudgeAnswers
 from trimtab.stages.search.prompts import Prompts
+from trimtab.stages.search.value import TrainValue
 from trimtab.stages.split import Split
 from trimtab.stages.stage import Stage, order
 from trimtab.types import ModelSpec, Truth
 
-TRUTHS: dict[str | None, Truth] = {None: "none", "guide": "supervisor", "proxy": "supervisor", "gold": "oracle"}
+TRUTHS: dict[str | None, Truth] = {
+    None: "none",
+    "guide": "supervisor",
+    "proxy": "supervisor",
+    "value": "supervisor",
+    "gold": "oracle",
+}
 """What has been seen by whatever chooses; a guide that was made elsewhere is counted like one that is made here."""
 
 
@@ -89,17 +96,35 @@ class _Parts:
         named = self.experiment.guide
         return (named.tuned, named.untuned) if isinstance(named, GuidePair) else ()
 
+    @cached_property
+    def value(self) -> TrainValue:
+        """The value function, where a method chooses by one."""
+        experiment = self.experiment
+        guided = experiment.value.reads == "guide"
+        return TrainValue(
+            self.prompts, experiment.base, self.guides if guided else (), self.pair if guided else (), self.proxy,
+            experiment.value, experiment.form, experiment.max_new_tokens,
+        )  # fmt: skip
+
+    def _reward(self, decoder: Decoder) -> Stage | None:
+        """Return what scores in the place of the guide pair."""
+        if decoder.scorer == "value":
+            return self.value
+        return {"proxy": self.proxy, "gold": self.gold}.get(decoder.scorer or "")
+
+    def _reads_guides(self, decoder: Decoder) -> bool:
+        return decoder.guided or (decoder.scorer == "value" and self.experiment.value.reads == "guide")
+
     def answers(self, decoder: Decoder, seed: int) -> AnswerPrompts:
         """Return the answers of one method and seed."""
         experiment = self.experiment
         alone = decoder.method == GUIDE_ALONE
-        rewards = {"proxy": self.proxy, "gold": self.gold}
         return AnswerPrompts(
             prompts=self.prompts,
             base=self.pair[0] if alone and self.pair else experiment.base,
-            guides=self.guides if decoder.guided else (),
-            pair=self.pair if decoder.guided else (),
-            reward=rewards.get(decoder.scorer or ""),
+            guides=self.guides if self._reads_guides(decoder) else (),
+            pair=self.pair if self._reads_guides(decoder) else (),
+            reward=self._reward(decoder),
             base_weights=self.guides[0] if alone and self.guides else None,
             method="sample" if alone else decoder.method,
             method_settings=decoder.settings,
@@ -125,6 +150,7 @@ class _Parts:
             proxy=self.proxy,
             gold=self.gold,
             guides=self.guides,
+            values=(self.value,) if any(one.scorer == "value" for one in experiment.methods) else (),
             check=check,
             answers=tuple(answers),
             judged=tuple(

@@ -28,6 +28,7 @@ def envelope(
         "rows": rows_json(rows, measured, groups, resample),
         "guide": dict(guide) | {"made": [facts[f"guides.{one}"] for one in (0, 1) if f"guides.{one}" in facts]},
         "rewards": rewards,
+        "value": facts.get("values.0"),
         "interval": {"level": LEVEL, "draws": len(resample.item_weights), "groups": resample.n_groups},
         "warnings": [*_of_rows(rows), *_of_guide(guide), *_of_rewards(rewards)],
     }

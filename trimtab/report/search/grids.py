@@ -81,6 +81,10 @@ def guide_grid(results: Results) -> Grid:
     for made in guide.get("made") or ():
         told = {name: entry for name, entry in made.items() if name != "model"}
         body.append((printable(made.get("model"), 80), "; ".join(f"{name} {text}" for name, text in flattened(told))))
+    if results.get("value"):
+        found = results["value"]
+        held_out = f"R squared of the value function, {found['held_out_prompts']} held-out prompts"
+        body.append((held_out, value(found["r_squared"])))
     return Grid("The guide before any search", ("", ""), tuple(body), long_cells=True)
 
 

@@ -93,11 +93,11 @@ class AnswerPrompts(Stage):
 
     def _answering(self, inputs: Mapping[str, Path]) -> Answering:
         from trimtab.decode.generate import Request, answer_by
-        from trimtab.stages.search.models import classifier_of, guides_of, language_model_of
+        from trimtab.stages.search.models import guides_of, language_model_of, scorer_of
 
         own = inputs["base_weights"] / MODEL if "base_weights" in inputs else None
         base, guides = language_model_of(own or self.base), guides_of(inputs, self.pair)
-        scorer = classifier_of(inputs["reward"]) if "reward" in inputs else None
+        scorer = scorer_of(inputs["reward"], base, guides) if "reward" in inputs else None
         request = Request(
             self.base.model, self.method, None, self.form, self.seed, self.max_new_tokens, dict(self.sampling),
             dict(self.method_settings),

@@ -28,6 +28,8 @@ class CompareSearch(Stage):
     proxy: Stage
     gold: Stage
     guides: tuple[Stage, ...]
+    values: tuple[Stage, ...]
+    """The value function, where a method chooses by one."""
     check: Stage
     answers: tuple[Stage, ...]
     """By method, then seed."""

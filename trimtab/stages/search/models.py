@@ -30,6 +30,17 @@ def classifier_of(folder: Path) -> Any:
     return load_classifier(folder)
 
 
+def scorer_of(folder: Path, base: Any, guides: Sequence[Any]) -> Any:
+    """Return what scores answers in the place of a guide pair: a classifier, or a value function, which reads the
+    untuned guide where there is one and else the base model."""
+    from trimtab.decode.fitted_files import kind_of
+    from trimtab.decode.scorers.value import Value, load_value
+
+    if kind_of(folder) == Value.name:
+        return load_value(folder, guides[1] if guides else base, base)
+    return classifier_of(folder)
+
+
 def rewards_of(folder: Path, texts: Sequence[str]) -> Any:
     """Return the log-odds in nats of whole texts, prompt and answer, under the classifier of an artifact."""
     import numpy as np
