@@ -96,9 +96,12 @@ def model_behind(model: LanguageModel, draws: Draws) -> Callable[[str, Body], li
 
 
 class Server:
-    """A server until the end of a `with` block. `answer` gets the text so far and the request's fields."""
+    """A server until the end of a `with` block. `answer` gets the text so far and the request's fields, and
+    gives choices or a fault."""
 
-    def __init__(self, answer: Callable[[str, Body], list[Choice]], usage: bool = True, cached: int = 0) -> None:
+    def __init__(
+        self, answer: Callable[[str, Body], list[Choice] | Fault], usage: bool = True, cached: int = 0
+    ) -> None:
         self.answer, self.usage, self.cached = answer, usage, cached
         self.faults: list[Fault | None] = []
         """What the next requests meet, in the order in which they come; None is an answer."""
@@ -143,6 +146,9 @@ class Server:
             return
         chat = handler.path == "/v1/chat/completions"
         found = self.answer(_conversation(body) if chat else body["prompt"], body)
+        if callable(found):
+            found(handler)
+            return
         choices = [
             {"index": place, "finish_reason": reason}
             | ({"message": {"role": "assistant", "content": words}} if chat else {"text": words})
@@ -178,9 +184,9 @@ def send(handler: BaseHTTPRequestHandler, status: int, reply: object, headers: M
     handler.wfile.write(data)
 
 
-def status(code: int, message: str = "no", headers: Mapping[str, str] | None = None, **more: object) -> Fault:
+def status(number: int, message: str = "no", headers: Mapping[str, str] | None = None, **more: object) -> Fault:
     """Return a fault that answers with an error, as such servers do."""
-    return lambda handler: send(handler, code, {"error": {"message": message, "type": "t", **more}}, headers)
+    return lambda handler: send(handler, number, {"error": {"message": message, "type": "t", **more}}, headers)
 
 
 def drop(handler: BaseHTTPRequestHandler) -> None:

@@ -100,7 +100,7 @@ class Connection:
     def _attempt(self, ask: Ask, body: Mapping[str, Any]) -> Reply | _Failure:
         client = self._client.completions if self.settings.kind == "completions" else self._client.chat.completions
         try:
-            text = client.with_raw_response.create(**body).text
+            text = self._without_key(client.with_raw_response.create(**body).text)  # before anything is cut
         except self._openai.APIStatusError as error:
             return self._refused(error)
         except self._openai.APIConnectionError as error:
@@ -115,7 +115,7 @@ class Connection:
     def _refused(self, error: APIStatusError) -> _Failure:
         status, body = error.status_code, error.body
         said = body.get("message") or body.get("detail") if isinstance(body, dict) else None
-        words = f"it answered {status}: {str(said or error.response.text)[:300]!r}"
+        words = f"it answered {status}: {self._without_key(str(said or error.response.text))[:300]!r}"
         advice = _ADVICE.get(status, "see what the server says of the request")
         if status not in _AGAIN and status < _SERVER_FAILS:
             return _Failure(words, False, advice.format(variable=self.settings.key_variable))
