@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _AGAIN = (408, 429)
 _SERVER_FAILS = 500
+_NO_API = "check that the URL is that of an API"
 _ADVICE = {
     400: "see what the server says of the request",
     401: "check the key in {variable}",
@@ -108,9 +109,9 @@ class Connection:
         try:
             return read_reply(json.loads(text), ask, self.settings)
         except ValueError:
-            return _Failure(f"its reply is no JSON: {text[:200]!r}", True, "check that the URL is that of an API")
+            return _Failure(f"its reply is no JSON: {text[:200]!r}", True, _NO_API)
         except UnreadableError as error:
-            return _Failure(error.words, error.again, "check what the server says of its API")
+            return _Failure(error.words, error.advice is None, error.advice or _NO_API)
 
     def _refused(self, error: APIStatusError) -> _Failure:
         status, body = error.status_code, error.body

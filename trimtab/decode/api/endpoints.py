@@ -23,11 +23,11 @@ _HALF_A_CHARACTER = "\ufffd"
 
 
 class UnreadableError(Exception):
-    """A reply that does not hold what was asked for; `again` says whether another attempt may help."""
+    """A reply that does not hold what was asked for; without `advice` another attempt may help."""
 
-    def __init__(self, words: str, again: bool) -> None:
+    def __init__(self, words: str, advice: str | None = None) -> None:
         super().__init__(words)
-        self.words, self.again = words, again
+        self.words, self.advice = words, advice
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,10 @@ def read_reply(data: object, ask: Ask, settings: ApiSettings) -> Reply:
     """Return what a decoded reply holds. Raises UnreadableError where it is not as the API says."""
     choices = data.get("choices") if isinstance(data, dict) else None
     if not isinstance(choices, list) or not all(isinstance(one, dict) for one in choices):
-        raise UnreadableError(f"its reply has no list of choices: {_begin(data)}", again=True)
+        raise UnreadableError(f"its reply has no list of choices: {_begin(data)}")
     if len(choices) != ask.count:
         raise UnreadableError(
-            f"it gave {len(choices)} of {ask.count} continuations; set per_request to 1, which every server knows",
-            again=False,
+            f"it gave {len(choices)} of {ask.count} continuations", "set per_request to 1, which every server knows"
         )
     ordered = sorted(enumerate(choices), key=lambda one: (_index(one[1], one[0]), one[0]))
     return Reply([_answer(choice, ask, settings.kind) for _, choice in ordered], _tokens(data))
@@ -81,15 +80,14 @@ def _answer(choice: Mapping[str, Any], ask: Ask, kind: str) -> Answer:
     reason = choice.get("finish_reason")
     if reason not in ("stop", "length"):
         raise UnreadableError(
-            f"it broke off with finish_reason {reason!r}; wanted stop or length. Leave the prompt out, or change the "
-            "server's filters and tools",
-            again=False,
+            f"it broke off with finish_reason {reason!r}; wanted stop or length",
+            "leave the prompt out, or change the server's filters and tools",
         )
     held = choice.get("message") if kind == "chat" else choice
     name = "content" if kind == "chat" else "text"
     text = held.get(name) if isinstance(held, dict) else held
     if text is not None and not isinstance(text, str):
-        raise UnreadableError(f"a choice has no {name}: {_begin(choice)}", again=True)
+        raise UnreadableError(f"a choice has no {name}: {_begin(choice)}")
     whole = ask.answer.text + (text or "")
     if reason == "length":
         # the chunk ended inside a character of several tokens: it is written again from its beginning
