@@ -153,7 +153,9 @@ def _tell_of_replacing(folder: Path, text: str) -> None:
 @app.command()
 def generate(
     prompt: Annotated[str, typer.Argument(help="Prompt; - reads it from standard input.", show_default=False)],
-    base: Annotated[str, typer.Option(help="Frozen model: asset, folder, GGUF file or hub id.")],
+    base: Annotated[
+        str, typer.Option(help="Frozen model: asset, folder, GGUF file, hub id, vllm:MODEL, or the URL of an API.")
+    ],
     guide: Annotated[
         list[str] | None, typer.Option(help="TUNED:UNTUNED guide pair, may be repeated; of contrastive the amateur.")
     ] = None,
@@ -171,6 +173,11 @@ def generate(
     samples: Annotated[int | None, typer.Option(help="Continuations of each (cbs, deal); answers (best_of_n).")] = None,
     chunk: Annotated[int | None, typer.Option(help="Tokens of a round (cbs, deal).")] = None,
     setting: Annotated[list[str] | None, typer.Option("--setting", help="Another one: weight=0.5.")] = None,
+    model: Annotated[str | None, typer.Option(help="The server's name of a base behind a URL.")] = None,
+    api_kind: Annotated[str | None, typer.Option(help="How a server goes on: completions or chat.")] = None,
+    base_setting: Annotated[
+        list[str] | None, typer.Option("--base-setting", help="Of a base behind a URL or in vLLM: timeout=30.")
+    ] = None,
     max_new_tokens: Annotated[int, typer.Option(help="Longest answer in tokens.")] = 32,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
     top_k: Annotated[int | None, typer.Option(help="Likeliest tokens that are left.")] = None,
@@ -190,10 +197,13 @@ def generate(
     }
     for one in setting or []:
         override(settings, one)
+    place: dict[str, Any] = {} if api_kind is None else {"kind": api_kind}
+    for one in base_setting or []:
+        override(place, one)
     sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     text = sys.stdin.read().rstrip("\n") if prompt == "-" else prompt
     steered = {"reward": reward, "cost": cost, "weights": weight or ()}
-    request = Request(base, method, guide, form, seed, max_new_tokens, sampling, settings, **steered)
+    request = Request(base, method, guide, form, seed, max_new_tokens, sampling, settings, model, place, **steered)
     (found,) = generate(request, [text])
     if as_json:
         _print_json(asdict(found))

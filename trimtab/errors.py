@@ -8,6 +8,7 @@ TrimtabError
 ├── ModelError            weights or a tokenizer that cannot be used          exit code 1
 ├── FitError              a fit that cannot start or did not converge         exit code 1
 ├── ScoreError            a scorer that raised, or gave no finite number      exit code 1
+├── ApiError              a server that refuses, or does not answer           exit code 1
 ├── StoreError            the store on disk: schema, space, locks             exit code 1
 └── StageError            a stage failed; names it and its log                exit code 1
 """
@@ -55,6 +56,18 @@ class FitError(TrimtabError):
 
 class ScoreError(TrimtabError):
     """A scorer of answers raised, or did not give one finite number per answer."""
+
+
+class ApiError(TrimtabError):
+    """A server of a model refused a request, or did not answer it after all attempts.
+
+    The batch of prompts that was being answered is lost, earlier ones are not.
+    """
+
+    def __init__(self, text: str, prompt: str | None = None) -> None:
+        super().__init__(text)
+        self.prompt = prompt
+        """Id of the prompt that was asked."""
 
 
 class StoreError(TrimtabError):

@@ -32,9 +32,16 @@ class Compute:
     tokens: dict[str, int] = field(default_factory=dict)
     """By role ("base", "guide", "reward"), as run: what is kept is not run again."""
     flops: float = 0.0
-    """Forward floating-point operations: 2 x parameters x tokens, summed over models."""
+    """Forward floating-point operations: 2 x parameters x tokens, summed over models of known size."""
+    unpriced: dict[str, int] = field(default_factory=dict)
+    """By role, those of the tokens that `flops` leaves out, because nobody says how large their model is."""
+    uncounted: int = 0
+    """Replies of servers that did not say how many tokens they took: these are in no other number."""
 
-    def add(self, role: str, tokens: int, parameters: int) -> None:
-        """Count tokens of one model."""
+    def add(self, role: str, tokens: int, parameters: int | None) -> None:
+        """Count tokens of one model; None says that its size is not known."""
         self.tokens[role] = self.tokens.get(role, 0) + tokens
-        self.flops += 2.0 * parameters * tokens
+        if parameters is None:
+            self.unpriced[role] = self.unpriced.get(role, 0) + tokens
+        else:
+            self.flops += 2.0 * parameters * tokens

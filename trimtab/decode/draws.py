@@ -24,9 +24,7 @@ def uniforms(seed: int, prompt: str, sample: int, steps: int, purpose: str = "to
     >>> bool((uniforms(0, "p1", 3, 8)[:4] == uniforms(0, "p1", 3, 4)).all())
     True
     """
-    named = "\0".join((str(seed), prompt, str(sample), purpose)).encode()
-    key = int.from_bytes(hashlib.blake2b(named, digest_size=16).digest(), "little")
-    return np.random.Generator(np.random.Philox(key=key)).random(steps)
+    return np.random.Generator(np.random.Philox(key=_key(seed, prompt, sample, purpose))).random(steps)
 
 
 def table(
@@ -35,3 +33,19 @@ def table(
     """Return the numbers of several answers, one row each."""
     rows = [uniforms(seed, prompt, sample, steps, purpose) for prompt, sample in zip(prompts, samples, strict=True)]
     return np.array(rows).reshape(len(rows), steps)
+
+
+def request_seed(seed: int, prompt: str, sample: int, step: int) -> int:
+    """Return the seed of one request to a model that draws its own numbers, in 0 .. 2^31 - 1, which every server takes.
+
+    `step` is how many tokens the answer was allowed so far: a later chunk of an answer has another seed.
+
+    >>> request_seed(0, "p1", 3, 5) == request_seed(0, "p1", 3, 5) != request_seed(0, "p1", 3, 10)
+    True
+    """
+    return _key(seed, prompt, sample, f"request {step}") % 2**31
+
+
+def _key(seed: int, prompt: str, sample: int, purpose: str) -> int:
+    named = "\0".join((str(seed), prompt, str(sample), purpose)).encode()
+    return int.from_bytes(hashlib.blake2b(named, digest_size=16).digest(), "little")

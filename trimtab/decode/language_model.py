@@ -148,11 +148,15 @@ def _kept(source: Source, digest: str, precision: str, trusted: bool, name: str)
 def of_parts(model: Any, tokenizer: Any, name: str) -> LanguageModel:
     """Return a causal model that is in memory already."""
     config = model.config
-    ends = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    ends = end_ids(getattr(model, "generation_config", None), tokenizer)
+    return LanguageModel(
+        model.eval(), tokenizer, context_of(config, tokenizer), padding_id(tokenizer, config), ends, name
+    )
+
+
+def end_ids(generation: Any, tokenizer: Any) -> frozenset[int]:
+    """Return the tokens that end an answer, from a model's generation settings, or None, and its tokenizer."""
+    ends = getattr(generation, "eos_token_id", None)
     ends = ends if ends is not None else tokenizer.eos_token_id
     found = frozenset(int(one) for one in ([] if ends is None else ends if isinstance(ends, list) else [ends]))
-    if tokenizer.eos_token_id is not None:
-        found |= {int(tokenizer.eos_token_id)}
-    return LanguageModel(
-        model.eval(), tokenizer, context_of(config, tokenizer), padding_id(tokenizer, config), found, name
-    )
+    return found if tokenizer.eos_token_id is None else found | {int(tokenizer.eos_token_id)}

@@ -75,7 +75,16 @@ class QAlign:
     def chains(
         self, base: LocalBase, scorer: Scorer, prompts: Sequence[Prompt], seed: int, compute: Compute
     ) -> list[list[Scored]]:
-        """Return the states of each prompt's chain, the first answer before any step included (steps + 1 of them)."""
+        """Return the states of each prompt's chain, the first answer before any step included (steps + 1 of them).
+
+        Raises UsageError for a base model in another place: behind text the tokens, their number |y| and the law of
+        an ending after a given token are not known.
+        """
+        if not isinstance(base, LocalBase):
+            raise UsageError(
+                "qalign needs the base model's own tokens and the law of what follows each of them, which only a model "
+                "in this process gives; use a method that scores text (chunk_beam, best_of_n, deal)"
+            )
         chain = _Chains(base, scorer, prompts, self, seed, compute)
         for step in range(self.steps):
             chain.step(step)

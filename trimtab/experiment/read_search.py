@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trimtab.decode.generate import METHODS, Request, checked
+from trimtab.decode.methods import METHODS
+from trimtab.decode.request import Request, checked
 from trimtab.decode.value_settings import ValueSettings
 from trimtab.errors import ExperimentError, UsageError
 from trimtab.experiment.models import learners, model_spec

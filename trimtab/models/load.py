@@ -146,6 +146,17 @@ def load_tokenizer(source: Source, trusted: bool) -> Any:
         return AutoTokenizer.from_pretrained(source.place, trust_remote_code=trusted, **_where(source))
 
 
+def load_generation(source: Source) -> Any:
+    """Return how a model's answers end and are drawn as its makers say, None where they say nothing."""
+    from transformers import GenerationConfig
+
+    try:
+        with quiet():
+            return GenerationConfig.from_pretrained(source.place, **_where(source))
+    except OSError:
+        return None  # generation_config.json is optional
+
+
 def load_weights(kind: Any, source: Source, config: Any, dtype: torch.dtype, trusted: bool) -> Any:
     """Return a model in evaluation mode on its device; weights come from safetensors or GGUF only.
 

@@ -77,7 +77,7 @@ def _tokenize(tokenizer: Any, texts: list[str]) -> list[list[int]]:
 
 
 def _cut(tokenizer: Any, before: str, text: str, after: str, limit: int, cut: Cut) -> list[int]:
-    """Return the tokens of the longest beginning (or end, where the start is cut) of `text` that fits with its frame."""
+    """Return the tokens of the longest beginning of `text` (end, where the start is cut) that fits with its frame."""
 
     def fill(characters: int) -> list[int]:
         kept = text[:characters] if cut == "end" else text[len(text) - characters :]
