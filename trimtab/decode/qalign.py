@@ -130,7 +130,7 @@ class _Chains:
         for row, place in enumerate(places):
             numbers[row, : room - place] = streams[row, place:]
         limits = [room - place for place in places]
-        return write(writer, numbers, sampling, self._base.model.end_ids, limits)
+        return write(writer, numbers, sampling, self._base.model.end_ids, limits)[0]
 
     def _scored(self, ids: Sequence[tuple[int, ...]]) -> list[Scored]:
         model = self._base.model
