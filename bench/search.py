@@ -27,10 +27,9 @@ import time
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -68,8 +67,8 @@ class Size:
     """Of 4 steps each, per repetition and number of rows."""
 
 
-def cut(model: LanguageModel, blocks: int, folder: Path, noise: float = 0.0) -> LanguageModel:
-    """Save the first blocks of a model with its norm and head, each weight times 1 + noise; return what is loaded."""
+def cut(model: LanguageModel, blocks: int, folder: Path, noise: float = 0.0) -> str:
+    """Save the first blocks of a model with its norm and head, each weight times 1 + noise; return the folder."""
     found = deepcopy(model.model)
     found.model.layers = found.model.layers[:blocks]
     found.config.num_hidden_layers = blocks
@@ -79,7 +78,12 @@ def cut(model: LanguageModel, blocks: int, folder: Path, noise: float = 0.0) -> 
             weight.mul_(1 + noise * torch.randn(weight.shape, generator=generator))
     found.save_pretrained(folder)
     model.tokenizer.save_pretrained(folder)
-    return language_model(ModelSpec(str(folder), precision="fp32"))
+    return str(folder)
+
+
+def loaded(name: str, precision: Literal["fp32", "bf16"] = "fp32") -> LanguageModel:
+    """Return a model of an asset or a folder."""
+    return language_model(ModelSpec(name, precision=precision))
 
 
 def beginnings(count: int) -> list[Prompt]:
@@ -172,17 +176,19 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="2 prompts, 12 tokens, the base model's first 6 blocks")
     quick = parser.parse_args().quick
     size = Size(prompts=2, tokens=12, blocks=6, guide_blocks=1, slices=1) if quick else Size()
-    whole = language_model(ModelSpec("smollm2-135m", precision="fp32"))
+    whole = loaded("smollm2-135m")
     with tempfile.TemporaryDirectory() as folder:
-        place = partial(Path, folder)
-        base = cut(whole, size.blocks, place("base")) if quick else whole
-        untuned = cut(whole, size.guide_blocks, place("untuned"))
-        tuned = cut(whole, size.guide_blocks, place("tuned"), noise=0.05)
+        place = Path(folder)
+        name = cut(whole, size.blocks, place / "base") if quick else "smollm2-135m"
+        untuned = loaded(cut(whole, size.guide_blocks, place / "untuned"))
+        tuned = loaded(cut(whole, size.guide_blocks, place / "tuned", noise=0.05))
+        base = loaded(name)
         ratios = search_ratios(base, tuned, untuned, size)
-    for rows in (16, 128):
-        ratios[f"decode fp32 {rows}"] = decode_ratio(base, rows, size.slices, "fp32")
-    coarse = language_model(ModelSpec("smollm2-135m", precision="bf16"))
-    ratios["decode bf16 16"] = decode_ratio(coarse, 16, 1, "bf16")
+        for rows in (16, 128):
+            ratios[f"decode fp32 {rows}"] = decode_ratio(base, rows, size.slices, "fp32")
+        coarse = loaded(name, "bf16")
+        for rows in (16, 128) if cpu_has_bf16() else (16,):
+            ratios[f"decode bf16 {rows}"] = decode_ratio(coarse, rows, size.slices if cpu_has_bf16() else 1, "bf16")
     ratios = {name: round(one, 3) for name, one in ratios.items()}
     reached = {name: ratios[name] >= goal for name, goal in GOALS.items()}
     print(f"load {os.getloadavg()[0]:.1f}")
