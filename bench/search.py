@@ -111,8 +111,8 @@ def search_ratios(base: LanguageModel, tuned: LanguageModel, untuned: LanguageMo
         "batched": lambda: plain(ids, names),
     }
     seconds: dict[str, list[float]] = {name: [] for name in sides}
+    found: dict[str, list[Any]] = {}
     for _ in range(REPETITIONS):
-        found = {}
         for name, side in sides.items():
             began = time.perf_counter()
             found[name] = side()
@@ -123,8 +123,8 @@ def search_ratios(base: LanguageModel, tuned: LanguageModel, untuned: LanguageMo
         rate = 60 * len(prompts) / median(took)
         print(f"{name}: {' '.join(f'{one:.2f}' for one in took)} s, {rate:.1f} prompts/min", flush=True)
     words, written = sum(map(len, ids)), sum(map(len, found["ours"]))
-    print(f"{len(ids)} prompts of {words} tokens, {written} tokens in the best answers; same tokens on all sides; "
-          f"ours ran {', '.join(f'{role} {n // REPETITIONS:,}' for role, n in computed.tokens.items())} tokens")  # fmt: skip
+    ran = ", ".join(f"{role} {count // REPETITIONS:,}" for role, count in computed.tokens.items())
+    print(f"{len(ids)} prompts of {words} tokens; best answers of {written}, the same on all sides; ours ran {ran}")
     return {
         name: median(other / mine for other, mine in zip(seconds[name], seconds["ours"], strict=True))
         for name in ("plain", "batched")

@@ -64,22 +64,21 @@ class Sequences:
         A row whose next logits are known does not run its last token again. No more logits are held than fit into
         256 MiB, or than one token a row makes.
         """
-        if not chunks:
-            return []
+        if not any(chunks):
+            return [[] for _ in chunks]
         texts = [[token, *chunk] for token, chunk in zip(self.waiting.tolist(), chunks, strict=True)]
         ids = self._padded(texts)[0]
         values: list[Tensor] = []
         if self._next is not None:
             values.append(token_log_probabilities(self._next.unsqueeze(1), ids[:, :2]))
             self.kept.lengths = self.kept.lengths - self._tensor([not chunk for chunk in chunks])  # waits again
-        begin = len(values)
         step = max(1, _LOGITS_BYTES // (4 * self.model.vocabulary * len(texts)))
-        for start in range(begin, ids.shape[1] - 1, step):
+        for start in range(len(values), ids.shape[1] - 1, step):
             logits = self._run([one[start : min(start + step, len(one) - 1)] for one in texts], logits=True)
             assert logits is not None
             values.append(token_log_probabilities(logits, ids[:, start : start + step + 1]))
         self.waiting, self._next = self._tensor([one[-1] for one in texts]), None
-        found = torch.cat(values, 1).tolist() if values else chunks
+        found = torch.cat(values, 1).tolist()
         return [row[: len(chunk)] for row, chunk in zip(found, chunks, strict=True)]
 
     def rewind(self, texts: Sequence[list[int]]) -> None:
