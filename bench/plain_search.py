@@ -2,8 +2,8 @@
 
 For every chunk the base model reads every candidate from its first token on and writes the chunk; both guides read
 every candidate from its first token on. Keys and values are kept within one call of writing, as in `generate` of
-transformers, and dropped after it. Only logits that are used are made. Several prompts may be given at once, padded on the
-left.
+transformers, and dropped after it. Only logits that are used are made. Several prompts may be given at once, padded on
+the left.
 
 The rule of choice, the random numbers and what a number means are Trimtab's, so that the tokens are the same: a
 finished answer holds its place by its score; token t of a prompt's sample s is F^-1(u_t) with the numbers of
