@@ -90,6 +90,17 @@ def test_reading_on_from_known_logits_runs_a_parent_once(family: str) -> None:
         assert sum(values) == pytest.approx(log_probability(model, text, [12]), abs=1e-4)
 
 
+def test_tokens_that_are_taken_unread_are_there() -> None:
+    model = tiny(0)
+    rows, ids, compute = opened(model)
+    chunks = [[5, 6, 7], [], [8], [9, 10]]
+    rows.take(chunks)
+    texts = [[*one, *chunk] for one, chunk in zip(ids, chunks, strict=True)]
+    assert compute.tokens == {"base": sum(len(text) - 1 for text in texts)}
+    for text, values in zip(texts, rows.read([[12]] * 4), strict=True):
+        assert sum(values) == pytest.approx(log_probability(model, text, [12]), abs=1e-4)
+
+
 def test_long_texts_are_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     model, largest = tiny(0), 0
 

@@ -144,7 +144,7 @@ class _Chains:
         answers = [list(_ids(chain[-1].answer)) for chain in self.visited]
         kept = [begun + one[:place] for begun, one, place in zip(self._begun, answers, places, strict=True)]
         self._current.rewind(kept)
-        self._current.read([one[place:] for one, place in zip(answers, places, strict=True)])
+        self._current.take([one[place:] for one, place in zip(answers, places, strict=True)])
 
 
 def _ids(answer: Answer) -> tuple[int, ...]:

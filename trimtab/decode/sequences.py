@@ -81,6 +81,13 @@ class Sequences:
         found = torch.cat(values, 1).tolist()
         return [row[: len(chunk)] for row, chunk in zip(found, chunks, strict=True)]
 
+    def take(self, chunks: Sequence[list[int]]) -> None:
+        """Append some tokens, or none, to each row; how likely they are is not asked, which saves the head."""
+        assert self._next is None, "a row whose next logits are known has no token that waits"
+        texts = [[token, *chunk] for token, chunk in zip(self.waiting.tolist(), chunks, strict=True)]
+        self._run([one[:-1] for one in texts], logits=False)
+        self.waiting = self._tensor([one[-1] for one in texts])
+
     def rewind(self, texts: Sequence[list[int]]) -> None:
         """Go back to these beginnings, of at least one token, of what each row holds."""
         lengths = self._tensor([len(one) - 1 for one in texts])
