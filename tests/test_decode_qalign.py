@@ -13,10 +13,12 @@ from decode_models import PROMPTS, three_tokens, tiny
 
 from trimtab.decode.answer import Compute, Prompt
 from trimtab.decode.base import LocalBase
+from trimtab.decode.chunk_beam import Indifferent
 from trimtab.decode.language_model import LanguageModel
 from trimtab.decode.qalign import QAlign, acceptance
 from trimtab.decode.sampling import Sampling, probabilities
 from trimtab.decode.scorers.scorer import TextScorer
+from trimtab.decode.steered import EmulatedBase
 from trimtab.errors import UsageError
 
 ROOM = 3
@@ -129,3 +131,10 @@ def test_a_batch_of_chains_is_as_many_chains_alone() -> None:
 def test_settings_that_make_no_chain_are_refused(settings: dict[str, object], wrong: str) -> None:
     with pytest.raises(UsageError, match=wrong):
         QAlign(**settings)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_steered_base_is_refused() -> None:
+    base = tiny(0)
+    steered = EmulatedBase(base, [(tiny(1), tiny(2))], [1.0])
+    with pytest.raises(UsageError, match="found EmulatedBase, wanted a model in this process that nothing steers"):
+        QAlign(steps=1)(steered, Indifferent(), PROMPTS, 0, Compute())

@@ -144,6 +144,15 @@ def test_only_new_tokens_run() -> None:
     assert compute.tokens == {"base": prompt + tokens - 1, "guide": 2 * (prompt + tokens - 1)}
 
 
+def test_what_children_share_runs_once() -> None:
+    """CBS(1, 3, 2): of each of 4 rounds one token of the parent and the first of two of its 3 children are run."""
+    (found,), compute = run(ChunkBeam(1, 3, 2, max_new_tokens=8), prompts=PROMPTS[:1])
+    assert len(found.answer.ids or ()) == 8
+    prompt = len(BASE.prompt_ids(PROMPTS[0].text, "plain"))
+    tokens = prompt - 1 + 4 * (1 + 3)
+    assert compute.tokens == {"base": tokens, "guide": 2 * tokens}
+
+
 def test_a_look_ahead_is_scored_and_dropped() -> None:
     seen: list[list[str]] = []
 

@@ -85,6 +85,14 @@ def test_reward_guided_decoding_with_a_guide_pair_is_emulated_fine_tuning() -> N
     assert guided == answers(EmulatedBase(BASE, [(TUNED, UNTUNED)], [0.7]))
 
 
+def test_candidates_of_a_row_cost_the_guides_one_token() -> None:
+    compute, base = Compute(), RewardGuidedBase(BASE, LogRatio(TUNED, UNTUNED, BASE, "plain"), candidates=5)
+    found = best_of_n(1, 10)(base, Indifferent(), PROMPTS, 0, compute)
+    prompts = [len(BASE.prompt_ids(one.text, "plain")) for one in PROMPTS]
+    tokens = sum(prompts) + sum(len(one.answer.ids or ()) - 1 for one in found)
+    assert compute.tokens == {"base": tokens, "guide": 2 * tokens}
+
+
 def test_guides_of_another_vocabulary_are_refused() -> None:
     other = letters(0)
     with pytest.raises(UsageError, match="letters0 and llama0 have different token ids"):

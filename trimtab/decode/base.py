@@ -93,6 +93,8 @@ class LocalGrowth:
         self._seed, self._room = seed, room
         self._rows: list[tuple[Prompt, Answer]] = [(prompt, Answer()) for prompt in prompts]
         self._children: list[tuple[Prompt, Answer]] = []
+        self._live: list[int] = []
+        """Which of the children the writer's rows are: those that did not end."""
 
     def extend(self, parents: Sequence[int], samples: Sequence[int], tokens: int) -> list[Answer]:
         """Let each child go on from its parent."""
@@ -103,7 +105,7 @@ class LocalGrowth:
         begun = [self._rows[parent] for parent in parents]
         done = len(begun[0][1].ids or ())  # rows grow in step
         numbers = table(self._seed, [prompt.id for prompt, _ in begun], samples, self._room)
-        chunks = write(writer, numbers[:, done : done + tokens], self._sampling, self._model.end_ids)
+        chunks, self._live = write(writer, numbers[:, done : done + tokens], self._sampling, self._model.end_ids)
         self._children = [
             (prompt, self._longer(answer, chunk)) for (prompt, answer), chunk in zip(begun, chunks, strict=True)
         ]
@@ -111,20 +113,18 @@ class LocalGrowth:
 
     def look_ahead(self, tokens: int) -> list[Answer]:
         """Return the last extension's children as they would be so many of the likeliest tokens later."""
-        live = [place for place, (_, answer) in enumerate(self._children) if not answer.ended]
-        found = [answer for _, answer in self._children]
+        live, found = self._live, [answer for _, answer in self._children]
         tokens = min(tokens, self._room - max((len(answer.ids or ()) for answer in found), default=0))
         if live and tokens > 0:
             ahead = self._writer.fork(range(len(live)))
-            chunks = write(ahead, np.zeros((len(live), tokens)), Sampling(temperature=0), self._model.end_ids)
+            chunks, _ = write(ahead, np.zeros((len(live), tokens)), Sampling(temperature=0), self._model.end_ids)
             for place, chunk in zip(live, chunks, strict=True):
                 found[place] = self._longer(found[place], chunk)
         return found
 
     def keep(self, children: Sequence[int]) -> None:
         """Keep these children as rows."""
-        live = [place for place, (_, answer) in enumerate(self._children) if not answer.ended]
-        row_of = {place: row for row, place in enumerate(live)}
+        row_of = {place: row for row, place in enumerate(self._live)}
         self._writer.select([row_of[child] for child in children])
         self._rows = [self._children[child] for child in children]
 

@@ -7,6 +7,7 @@ ends.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,12 +15,21 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+_COLUMNS = 32
+"""Room grows by so many columns: what is copied then is little beside what attention reads for as many tokens."""
+
 
 class Kept(Cache):
     """The keys and values of all layers. `lengths` says how many tokens each row holds."""
 
     def __init__(self, rows: int, layers: int, device: torch.device) -> None:
         self.lengths = torch.zeros(rows, dtype=torch.long, device=device)
+        self.positions = self.lengths.unsqueeze(1)
+        """Where the tokens go that are run now, by row and token."""
+        self.used = 0
+        """Columns in use, those tokens included."""
+        self.level = True
+        """Whether those tokens go to the same columns in all rows."""
         super().__init__(layers=[_Layer(self) for _ in range(layers)])
 
     @property
@@ -27,27 +37,39 @@ class Kept(Cache):
         """The greatest number of tokens that a row holds."""
         return int(self.lengths.max()) if len(self.lengths) else 0
 
-    def positions(self, tokens: int) -> Int[Tensor, "rows tokens"]:
-        """Return the positions of the next tokens of each row."""
-        return self.lengths.unsqueeze(1) + torch.arange(tokens, device=self.lengths.device)
+    def expect(self, tokens: int) -> Bool[Tensor, "rows 1 tokens columns"]:
+        """Find, once for all layers, where the next tokens of each row go.
 
-    def mask(self, tokens: int) -> Bool[Tensor, "rows 1 tokens columns"]:
-        """Return which columns each of the next tokens may see: all up to itself."""
-        columns = torch.arange(self.longest + tokens, device=self.lengths.device)
-        return (columns <= self.positions(tokens).unsqueeze(-1)).unsqueeze(1)
-
-    def select(self, rows: Int[Tensor, "chosen"]) -> None:
-        """Keep these rows, in this order; a row may be taken more than once."""
+        Return which columns each of them may see: all up to itself.
+        """
+        self.positions = self.lengths.unsqueeze(1) + torch.arange(tokens, device=self.lengths.device)
         longest = self.longest
-        for layer in self.layers:
-            layer.select(rows, longest)  # pyright: ignore[reportAttributeAccessIssue]
-        self.lengths = self.lengths[rows]
+        self.used, self.level = longest + tokens, longest == int(self.lengths.min())
+        columns = torch.arange(self.used, device=self.lengths.device)
+        return (columns <= self.positions.unsqueeze(-1)).unsqueeze(1)
 
-    def fork(self) -> Kept:
-        """Return keys and values that share their tensors with these until they are selected from."""
+    def select(self, rows: Sequence[int]) -> None:
+        """Keep these rows, in this order; a row may be taken more than once.
+
+        Where rows that stay keep their places and others come from beyond the new end, only those others are copied.
+        """
+        moved = [place for place, row in enumerate(rows) if row != place]
+        taken = self._tensor(rows)
+        if all(rows[place] >= len(rows) for place in moved):
+            places = self._tensor(moved)
+            for layer in self._layers:
+                layer.fill(places, taken[places], len(rows))
+        else:
+            for layer in self._layers:
+                layer.select(taken)
+        self.lengths = self.lengths[taken]
+
+    def fork(self, rows: Sequence[int]) -> Kept:
+        """Return a copy of these rows."""
+        taken = self._tensor(rows)
         found = Kept(0, 0, self.lengths.device)
-        found.lengths = self.lengths
-        found.layers = [layer.fork(found) for layer in self.layers]  # pyright: ignore[reportAttributeAccessIssue]
+        found.lengths = self.lengths[taken]
+        found.layers = [layer.fork(found, taken) for layer in self._layers]
         return found
 
     def crop(self, lengths: Int[Tensor, "rows"]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -58,9 +80,16 @@ class Kept(Cache):
         """Return the greatest length; transformers asks for it, positions are always given."""
         return self.longest
 
+    @property
+    def _layers(self) -> list[_Layer]:
+        return self.layers  # pyright: ignore[reportReturnType]
+
+    def _tensor(self, rows: Sequence[int]) -> Int[Tensor, "rows"]:
+        return torch.tensor(list(rows), dtype=torch.long, device=self.lengths.device)
+
 
 class _Layer(CacheLayerMixin):
-    """Keys and values of one layer, with room that doubles when it is used up."""
+    """Keys and values of one layer, with some columns of room."""
 
     is_sliding = False
 
@@ -80,40 +109,38 @@ class _Layer(CacheLayerMixin):
         *_: Any,
         **__: Any,
     ) -> tuple[Tensor, Tensor]:
-        """Write the next tokens of each row and return all columns in use."""
+        """Write the expected tokens of each row and return all columns in use."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        tokens, used = key_states.shape[2], self.kept.longest + key_states.shape[2]
-        self._make_room(used)
-        lengths = self.kept.lengths
+        kept, used = self.kept, self.kept.used
+        assert self.keys is not None and self.values is not None
+        self.keys, self.values = _with_room(self.keys, used), _with_room(self.values, used)
         for stored, new in ((self.keys, key_states), (self.values, value_states)):
-            assert stored is not None
-            if used - tokens == int(lengths.min()):
-                stored[:, :, used - tokens : used] = new
+            if kept.level:
+                stored[:, :, used - new.shape[2] : used] = new
             else:
                 rows = torch.arange(len(new), device=new.device).unsqueeze(1)
-                stored[rows, :, self.kept.positions(tokens)] = new.transpose(1, 2)
-        assert self.keys is not None and self.values is not None
+                stored[rows, :, kept.positions] = new.transpose(1, 2)
         return self.keys[:, :, :used], self.values[:, :, :used]
 
-    def select(self, rows: Tensor, longest: int) -> None:
-        """Keep these rows."""
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows, in new memory."""
         if self.keys is not None and self.values is not None:
-            room = self.keys.shape[2]
-            self.keys, self.values = (_rows(one, rows, longest, room) for one in (self.keys, self.values))
+            self.keys, self.values = self.keys.index_select(0, rows), self.values.index_select(0, rows)
 
-    def fork(self, kept: Kept) -> _Layer:
-        """Return a layer of other rows with the same tensors."""
+    def fill(self, places: Tensor, rows: Tensor, count: int) -> None:
+        """Put these rows in these places, in the same memory, and end after so many."""
+        if self.keys is not None and self.values is not None:
+            for stored in (self.keys, self.values):
+                stored[places] = stored[rows]
+            self.keys, self.values = self.keys[:count], self.values[:count]
+
+    def fork(self, kept: Kept, rows: Tensor) -> _Layer:
+        """Return a copy of these rows."""
         found = _Layer(kept)
         found.keys, found.values, found.is_initialized = self.keys, self.values, self.is_initialized
+        found.select(rows)
         return found
-
-    def _make_room(self, columns: int) -> None:
-        assert self.keys is not None and self.values is not None
-        room = self.keys.shape[2]
-        if columns > room:
-            room = max(columns, 2 * room)
-            self.keys, self.values = (_wider(one, room) for one in (self.keys, self.values))
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Return the columns that a mask has and where it begins."""
@@ -128,13 +155,8 @@ class _Layer(CacheLayerMixin):
         return -1
 
 
-def _rows(stored: Tensor, rows: Tensor, longest: int, room: int) -> Tensor:
-    found = stored.new_zeros(len(rows), stored.shape[1], room, stored.shape[3])  # masked, but never infinite or NaN
-    found[:, :, :longest] = stored[:, :, :longest].index_select(0, rows)
-    return found
-
-
-def _wider(stored: Tensor, room: int) -> Tensor:
-    found = stored.new_zeros(*stored.shape[:2], room, stored.shape[3])
-    found[:, :, : stored.shape[2]] = stored
-    return found
+def _with_room(stored: Tensor, columns: int) -> Tensor:
+    """Return what is stored, with at least so many columns; new ones are zeros: masked, but never infinite or NaN."""
+    if columns <= stored.shape[2]:
+        return stored
+    return torch.nn.functional.pad(stored, (0, 0, 0, -(-columns // _COLUMNS) * _COLUMNS - stored.shape[2]))

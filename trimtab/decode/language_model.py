@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -41,6 +41,11 @@ class LanguageModel:
         return int(self.model.config.get_text_config().num_hidden_layers)
 
     @property
+    def vocabulary(self) -> int:
+        """Number of logits."""
+        return int(self.model.config.get_text_config().vocab_size)
+
+    @cached_property
     def parameters(self) -> int:
         """Weights that a token is multiplied with: all but the table of input embeddings (counted once if it is also
         the output head)."""

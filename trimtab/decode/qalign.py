@@ -80,10 +80,11 @@ class QAlign:
         Raises UsageError for a base model in another place: behind text the tokens, their number |y| and the law of
         an ending after a given token are not known.
         """
-        if not isinstance(base, LocalBase):
+        if type(base) is not LocalBase:  # a steered one is another law, whose rows are not those of its model
             raise UsageError(
-                "qalign needs the base model's own tokens and the law of what follows each of them, which only a model "
-                "in this process gives; use a method that scores text (chunk_beam, best_of_n, deal)"
+                f"qalign needs a base model's own tokens and the law of what follows each of them; found "
+                f"{type(base).__name__}, wanted a model in this process that nothing steers, or a method that scores "
+                "text (chunk_beam, best_of_n, deal)"
             )
         chain = _Chains(base, scorer, prompts, self, seed, compute)
         for step in range(self.steps):
@@ -139,7 +140,7 @@ class _Chains:
         for row, place in enumerate(places):
             numbers[row, : room - place] = streams[row, place:]
         limits = [room - place for place in places]
-        return write(writer, numbers, sampling, self._base.model.end_ids, limits)
+        return write(writer, numbers, sampling, self._base.model.end_ids, limits)[0]
 
     def _scored(self, ids: Sequence[tuple[int, ...]]) -> list[Scored]:
         model = self._base.model
@@ -153,7 +154,7 @@ class _Chains:
         answers = [list(_ids(chain[-1].answer)) for chain in self.visited]
         kept = [begun + one[:place] for begun, one, place in zip(self._begun, answers, places, strict=True)]
         self._current.rewind(kept)
-        self._current.read([one[place:] for one, place in zip(answers, places, strict=True)])
+        self._current.take([one[place:] for one, place in zip(answers, places, strict=True)])
 
 
 def _ids(answer: Answer) -> tuple[int, ...]:

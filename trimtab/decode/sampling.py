@@ -106,7 +106,9 @@ def _invert(values: Tensor, uniforms: Tensor) -> Tensor:
     Sums of blocks are made first: only one block of each row is then summed token by token.
     """
     rows, vocabulary = values.shape
-    filled = torch.nn.functional.pad(values, (0, -vocabulary % _BLOCK)).view(rows, -1, _BLOCK)
+    missing = -vocabulary % _BLOCK
+    filled = torch.nn.functional.pad(values, (0, missing)) if missing else values
+    filled = filled.view(rows, -1, _BLOCK)
     blocks = filled.sum(-1).double().cumsum(-1)
     wanted = (uniforms.to(blocks.device, torch.float64) * blocks[:, -1]).unsqueeze(1)
     block = torch.searchsorted(blocks, wanted, right=True).clamp_(max=blocks.shape[1] - 1)

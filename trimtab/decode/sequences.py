@@ -19,6 +19,9 @@ from trimtab.decode.language_model import LanguageModel
 from trimtab.errors import UsageError
 from trimtab.models.logprobs import token_log_probabilities
 
+_LOGITS_BYTES = 1 << 28
+"""Of the logits that are held at once while texts are read."""
+
 
 class Sequences:
     """Rows of text in one model, with kept keys and values; tokens that are run are counted under `role`."""
@@ -56,16 +59,34 @@ class Sequences:
 
     @torch.inference_mode()
     def read(self, chunks: Sequence[list[int]]) -> list[list[float]]:
-        """Append some tokens, or none, to each row and return their log-probabilities in nats, in float32."""
-        assert self._next is None, "a row whose next logits are known cannot be read on"
-        before = [[int(token)] for token in self.waiting]
-        texts = [first + chunk for first, chunk in zip(before, chunks, strict=True)]
-        logits = self._run([one[:-1] for one in texts], logits=True)
+        """Append some tokens, or none, to each row and return their log-probabilities in nats, in float32.
+
+        A row whose next logits are known does not run its last token again. No more logits are held than fit into
+        256 MiB, or than one token a row makes.
+        """
+        if not any(chunks):
+            return [[] for _ in chunks]
+        texts = [[token, *chunk] for token, chunk in zip(self.waiting.tolist(), chunks, strict=True)]
+        ids = self._padded(texts)[0]
+        values: list[Tensor] = []
+        if self._next is not None:
+            values.append(token_log_probabilities(self._next.unsqueeze(1), ids[:, :2]))
+            self.kept.lengths = self.kept.lengths - self._tensor([not chunk for chunk in chunks])  # waits again
+        step = max(1, _LOGITS_BYTES // (4 * self.model.vocabulary * len(texts)))
+        for start in range(len(values), ids.shape[1] - 1, step):
+            logits = self._run([one[start : min(start + step, len(one) - 1)] for one in texts], logits=True)
+            assert logits is not None
+            values.append(token_log_probabilities(logits, ids[:, start : start + step + 1]))
+        self.waiting, self._next = self._tensor([one[-1] for one in texts]), None
+        found = torch.cat(values, 1).tolist()
+        return [row[: len(chunk)] for row, chunk in zip(found, chunks, strict=True)]
+
+    def take(self, chunks: Sequence[list[int]]) -> None:
+        """Append some tokens, or none, to each row; how likely they are is not asked, which saves the head."""
+        assert self._next is None, "a row whose next logits are known has no token that waits"
+        texts = [[token, *chunk] for token, chunk in zip(self.waiting.tolist(), chunks, strict=True)]
+        self._run([one[:-1] for one in texts], logits=False)
         self.waiting = self._tensor([one[-1] for one in texts])
-        if logits is None:
-            return [[] for _ in texts]
-        found = token_log_probabilities(logits, self._padded(texts)[0]).tolist()
-        return [values[: len(chunk)] for values, chunk in zip(found, chunks, strict=True)]
 
     def rewind(self, texts: Sequence[list[int]]) -> None:
         """Go back to these beginnings, of at least one token, of what each row holds."""
@@ -73,22 +94,22 @@ class Sequences:
         self.kept.crop(lengths)
         self.waiting, self._next = self._tensor([one[-1] for one in texts]), None
 
+    @torch.inference_mode()
     def select(self, rows: Sequence[int]) -> None:
         """Keep these rows, in this order; a row may be taken more than once."""
         if list(rows) == list(range(len(self))):
             return
         places = self._tensor(list(rows))
-        self.kept.select(places)
+        self.kept.select(rows)
         self.waiting = self.waiting[places]
         self._next = None if self._next is None else self._next[places]
 
     def fork(self, rows: Sequence[int]) -> Sequences:
         """Return a copy of these rows that goes its own way."""
         found = copy(self)
-        found.kept = self.kept.fork()
-        found.kept.select(self._tensor(list(rows)))
-        found.waiting = self.waiting[self._tensor(list(rows))]
-        found._next = None if self._next is None else self._next[self._tensor(list(rows))]
+        places = self._tensor(list(rows))
+        found.kept, found.waiting = self.kept.fork(rows), self.waiting[places]
+        found._next = None if self._next is None else self._next[places]
         return found
 
     @torch.inference_mode()
@@ -103,13 +124,13 @@ class Sequences:
         return found
 
     def _forward(self, ids: Int[Tensor, "rows tokens"], logits: bool) -> Tensor:
-        tokens = ids.shape[1]
         known = self.model.model if logits else self.model.model.base_model
+        mask = self.kept.expect(ids.shape[1])
         output = known(
             input_ids=ids,
-            attention_mask=self.kept.mask(tokens),
+            attention_mask=mask,
             # where another row has more new tokens than this one has room for, these are its filling
-            position_ids=self.kept.positions(tokens).clamp_max(self.model.context - 1),
+            position_ids=self.kept.positions.clamp_max(self.model.context - 1),
             past_key_values=self.kept,
             use_cache=True,
         )

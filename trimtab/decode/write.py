@@ -34,10 +34,11 @@ class Writer(Protocol):
 def write(
     writer: Writer, numbers: Float[Array, "rows steps"], sampling: Sampling, end_ids: Collection[int],
     limits: Sequence[int] | None = None,
-) -> list[list[int]]:  # fmt: skip
+) -> tuple[list[list[int]], list[int]]:  # fmt: skip
     """Return up to `steps` new tokens of each row, or up to its own limit, an ending one included.
 
-    Rows that end, or reach a limit of their own, leave the batch: afterwards the writer holds the others in order.
+    Rows that end, or reach a limit of their own, leave the batch: the second thing that is returned says which of the
+    rows that were there the writer's rows are afterwards.
     """
     chunks: list[list[int]] = [[] for _ in numbers]
     live = list(range(len(numbers)))
@@ -53,6 +54,18 @@ def write(
         full = [limits is not None and len(chunks[row]) >= limits[row] for row in live]
         going = [place for place, token in enumerate(found) if token not in end_ids and not full[place]]
         if len(going) < len(live):
+            going = closed_up(going)
             writer.select(going)
             live = [live[place] for place in going]
-    return chunks
+    return chunks, live
+
+
+def closed_up(rows: Sequence[int]) -> list[int]:
+    """Return the same rows with the gaps before them filled from the end: all others stay where they are.
+
+    >>> closed_up([0, 2, 3, 5])
+    [0, 5, 2, 3]
+    """
+    staying = {row for row in rows if row < len(rows)}
+    others = [row for row in rows if row >= len(rows)]
+    return [place if place in staying else others.pop() for place in range(len(rows))]

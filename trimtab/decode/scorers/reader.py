@@ -52,8 +52,11 @@ class Reader(ABC):
         common = [_common(row.ids, ids) for row, (ids, _) in zip(rows, wanted, strict=True)]
         for row, (ids, _) in zip(rows, wanted, strict=True):
             check_room(self.model, row.prompt, len(ids), 0)
+        changed = any(kept < len(row.ids) for kept, row in zip(common, rows, strict=True))
+        if len(parents) > len(self._rows) and not changed:
+            self._sequences.logits()  # once for all children of a row
         self._sequences.select(parents)
-        if any(kept < len(row.ids) for kept, row in zip(common, rows, strict=True)):
+        if changed:
             self._sequences.rewind([ids[:kept] for kept, (ids, _) in zip(common, wanted, strict=True)])
         new = self._sequences.read([ids[kept:] for kept, (ids, _) in zip(common, wanted, strict=True)])
         self._children = [
