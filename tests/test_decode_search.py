@@ -269,3 +269,17 @@ def test_prompts_that_leave_no_room_and_empty_ones_without_a_beginning_are_refus
 def test_a_chat_needs_a_template() -> None:
     with pytest.raises(UsageError, match="llama0 has no chat template"):
         LocalBase(BASE, "chat").begin(PROMPTS, Sampling(), 0, 4, Compute())
+
+
+def test_plain_texts_and_a_loaded_model_are_enough() -> None:
+    import trimtab as tt
+
+    base, guide = tiny(0), tt.decode.LogRatio(tiny(1), tiny(2), tiny(0))
+    method = tt.decode.ChunkBeam(width=2, samples=2, chunk=2, max_new_tokens=4)
+    short = method(base, guide, ["the film was", "a movie"])
+    told = [Prompt("0", "the film was"), Prompt("1", "a movie")]
+    assert short == method(LocalBase(base), guide, told, 0, Compute())
+    assert set(dir(tt.decode)) == set(tt.decode.__all__)
+    assert all(getattr(tt.decode, name) for name in tt.decode.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'beam'"):
+        _ = tt.decode.beam

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from trimtab import decode
     from trimtab.experiment import Experiment, load, parse
     from trimtab.results import Results
     from trimtab.store import Store
@@ -28,11 +29,13 @@ _HOMES = {
     "run": "trimtab.study",
 }
 
-__all__ = ["Experiment", "Results", "Store", "load", "parse", "run"]
+__all__ = ["Experiment", "Results", "Store", "decode", "load", "parse", "run"]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that `import trimtab` costs nothing."""
+    if name == "decode":
+        return import_module("trimtab.decode")
     if name not in _HOMES:
         raise AttributeError(f"module 'trimtab' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -12,6 +13,15 @@ class Prompt:
     id: str
     """Stable name: random streams and resumed runs go by it."""
     text: str
+
+
+def as_prompts(prompts: Sequence[Prompt | str]) -> list[Prompt]:
+    """Return prompts of which some may be plain texts; these are named by their place.
+
+    >>> as_prompts(["a", Prompt("second", "b")])
+    [Prompt(id='0', text='a'), Prompt(id='second', text='b')]
+    """
+    return [Prompt(str(place), one) if isinstance(one, str) else one for place, one in enumerate(prompts)]
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,11 @@ class LocalBase:
         return Sequences(self.model, ids, compute, "base")
 
 
+def as_base(base: Base | LanguageModel) -> Base:
+    """Return what writes: a loaded model as plain text, and any other base as it is."""
+    return LocalBase(base) if isinstance(base, LanguageModel) else base
+
+
 class LocalGrowth:
     """Rows of one causal model; see `Growth`."""
 

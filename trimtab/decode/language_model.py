@@ -131,11 +131,13 @@ def same_vocabulary(first: LanguageModel, second: LanguageModel) -> bool:
     )
 
 
-def language_model(spec: ModelSpec) -> LanguageModel:
-    """Return the causal model of a spec, kept while others are used beside it.
+def language_model(spec: ModelSpec | str) -> LanguageModel:
+    """Return the causal model of a spec, or of a name, kept while others are used beside it.
 
     Raises ModelError where it cannot be loaded or is no causal language model.
     """
+    if isinstance(spec, str):
+        spec = ModelSpec(spec)
     return _kept(locate(spec), fingerprint(spec), resolved_precision(spec), spec.trust_remote_code, spec.model)
 
 

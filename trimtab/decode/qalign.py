@@ -23,9 +23,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from trimtab.decode.answer import Answer, Compute, Prompt
-from trimtab.decode.base import LocalBase
+from trimtab.decode.answer import Answer, Compute, Prompt, as_prompts
+from trimtab.decode.base import Base, LocalBase, as_base
 from trimtab.decode.draws import table, uniforms
+from trimtab.decode.language_model import LanguageModel
 from trimtab.decode.sampling import Sampling
 from trimtab.decode.scorers.scorer import Scorer
 from trimtab.decode.search import Scored
@@ -73,7 +74,7 @@ class QAlign:
             )
 
     def chains(
-        self, base: LocalBase, scorer: Scorer, prompts: Sequence[Prompt], seed: int, compute: Compute
+        self, base: Base, scorer: Scorer, prompts: Sequence[Prompt], seed: int, compute: Compute
     ) -> list[list[Scored]]:
         """Return the states of each prompt's chain, the first answer before any step included (steps + 1 of them).
 
@@ -92,10 +93,12 @@ class QAlign:
         return chain.visited
 
     def __call__(
-        self, base: LocalBase, scorer: Scorer, prompts: Sequence[Prompt], seed: int, compute: Compute
-    ) -> list[Scored]:
+        self, base: Base | LanguageModel, scorer: Scorer, prompts: Sequence[Prompt | str], seed: int = 0,
+        compute: Compute | None = None,
+    ) -> list[Scored]:  # fmt: skip
         """Return the last state of each chain: one draw from the tilted law, up to the chain's convergence."""
-        return [chain[-1] for chain in self.chains(base, scorer, prompts, seed, compute)]
+        writer = as_base(base)
+        return [chain[-1] for chain in self.chains(writer, scorer, as_prompts(prompts), seed, compute or Compute())]
 
 
 class _Chains:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from trimtab.decode.answer import Answer, Compute, Prompt
-from trimtab.decode.base import Base, Growth
+from trimtab.decode.answer import Answer, Compute, Prompt, as_prompts
+from trimtab.decode.base import Base, Growth, as_base
+from trimtab.decode.language_model import LanguageModel
 from trimtab.decode.sampling import Sampling
 from trimtab.decode.scorers.scorer import Scorer, Scoring
 from trimtab.errors import UsageError
@@ -72,10 +73,12 @@ class SearchMethod(ABC):
         self.search_settings()
 
     def __call__(
-        self, base: Base, scorer: Scorer, prompts: Sequence[Prompt], seed: int, compute: Compute
-    ) -> list[Scored]:
-        """Return the best answer to each prompt with its score."""
-        found = search(base, scorer, prompts, self.search_settings(), self.sampling, seed, compute)
+        self, base: Base | LanguageModel, scorer: Scorer, prompts: Sequence[Prompt | str], seed: int = 0,
+        compute: Compute | None = None,
+    ) -> list[Scored]:  # fmt: skip
+        """Return the best answer to each prompt with its score; what it costs is added to `compute`."""
+        writer, settings = as_base(base), self.search_settings()
+        found = search(writer, scorer, as_prompts(prompts), settings, self.sampling, seed, compute or Compute())
         return [answers[0] for answers in found]
 
 

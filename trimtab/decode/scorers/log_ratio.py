@@ -28,7 +28,9 @@ class LogRatio:
 
     name = "log_ratio"
 
-    def __init__(self, tuned: LanguageModel, untuned: LanguageModel, base: LanguageModel | None, form: str) -> None:
+    def __init__(
+        self, tuned: LanguageModel, untuned: LanguageModel, base: LanguageModel | None, form: str = "plain"
+    ) -> None:
         """`base` writes the answers, or is None where it is reached by text only; `form` is "plain" or "chat"."""
         self.tuned, self.untuned, self.form = tuned, untuned, form
         self.shares_tokens = base is not None and all(same_vocabulary(base, one) for one in (tuned, untuned))
