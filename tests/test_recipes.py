@@ -57,7 +57,7 @@ def test_tiny_form_runs(recipe: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert code == 0, told.err
     results = json.loads(told.out)
     tiny = load(folder / "tiny.yaml")
-    assert {row["method"] for row in results["rows"] if not row["control"]} == {one.name for one in tiny.methods}
+    assert {row["method"] for row in results["rows"] if not row.get("control")} == {one.name for one in tiny.methods}
     assert (tmp_path / "runs" / tiny.name / "report.html").stat().st_size > 10_000
 
 
