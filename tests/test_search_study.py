@@ -12,12 +12,14 @@ import torch
 from tiny_models import save, tiny_llama
 from tiny_study import write_reviews
 
+from trimtab.cli import run_command
 from trimtab.errors import ExperimentError, TrimtabError
 from trimtab.experiment import SearchExperiment, parse
 from trimtab.plan import plan
 from trimtab.preflight import preflight
 from trimtab.results import Results
 from trimtab.stages.search.answer import AnswerPrompts
+from trimtab.stages.tables import read_table
 from trimtab.store import Store
 from trimtab.study import run
 
@@ -136,6 +138,27 @@ def test_the_table_and_the_page_show_every_method(results: tuple[Results, Path])
     assert page.count("<svg") == 2
     assert "Warnings" in page  # random guides know nothing
     assert [one["code"] for one in found.warnings if one["code"] == "poor_guide"] == ["poor_guide"]
+
+
+def test_answers_are_exported_and_other_commands_refuse(
+    results: tuple[Results, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, folder = results
+    files = found.export(tmp_path / "out", Store.open(folder / "store"))
+    assert len(files) == 2 * len(METHODS)
+    table = read_table(tmp_path / "out" / "cbs-2-2-2-seed1.parquet")
+    assert table.num_rows == 9
+    gold = [row["gold"]["mean"] for row in found.rows if row["method"] == "cbs-2-2-2"]
+    both = [read_table(tmp_path / "out" / f"cbs-2-2-2-seed{seed}.parquet")["gold"].to_numpy() for seed in (0, 1)]
+    assert sum(one.mean() for one in both) / 2 == pytest.approx(gold[0])
+    place = str(folder / "runs" / "tiny-search")
+    for command in (["compare", place, place], ["rank", place, place]):
+        assert run_command(command) == 2
+        assert "tiny-search is a search study" in capsys.readouterr().err
+    assert run_command(["report", place, "--figures", str(tmp_path / "figures")]) == 0
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
+        f"reward-{name}.{kind}" for name in ("compute", "fluency") for kind in ("pdf", "png")
+    ]
 
 
 def answers_of(folder: Path, values: dict[str, Any]) -> dict[str, list[str]]:

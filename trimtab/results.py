@@ -46,6 +46,15 @@ class Results:
         """Kind of the study: "generalize" or "search"."""
         return str(self.data.get("study", "generalize"))
 
+    def of_weak_labels(self, command: str) -> Results:
+        """Return the results themselves. Raises UsageError for a search study, which a command cannot read."""
+        if self.study == "search":
+            raise UsageError(
+                f"{self.data.get('name')} is a search study, which `{command}` does not know; its table has every method "
+                "beside the base model, and results.json all numbers"
+            )
+        return self
+
     @property
     def warnings(self) -> list[dict[str, Any]]:
         """What a reader must know before trusting a number."""
@@ -83,10 +92,13 @@ class Results:
         return Path(path)
 
     def export(self, folder: str | Path, store: Store | None = None) -> list[Path]:
-        """Write every row's predictions and labels as parquet into `folder`, with class names and ground truth."""
+        """Write every row's predictions and labels as parquet into `folder`, with class names and ground truth; of a
+        search study every method's answers with what judges said of them."""
         from trimtab.export import export
+        from trimtab.export.search import export_answers
 
-        return export(self.data, Path(folder), store or Store.open(self.data.get("store")))
+        write = export_answers if self.study == "search" else export
+        return write(self.data, Path(folder), store or Store.open(self.data.get("store")))
 
 
 def _asked(wanted: Mapping[str, str]) -> str:

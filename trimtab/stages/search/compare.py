@@ -72,8 +72,9 @@ class CompareSearch(Stage):
         write_json(out / "results.json", results)
         return {"rows": len(results["rows"])}
 
-    def _digests(self) -> dict[str, list[str]]:
-        return {"answers": [one.digest for one in self.answers], "judged": [one.digest for one in self.judged]}
+    def _digests(self) -> dict[str, Any]:
+        judged = {"judged": [one.digest for one in self.judged], "prompts": self.prompts.digest}
+        return judged | {"answers": [one.digest for one in self.answers]}
 
     def _measured(self, row: int, inputs: Mapping[str, Path], facts: Mapping[str, dict[str, Any]]) -> Any:
         """Return what was measured of one method, all seeds together."""
