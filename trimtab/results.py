@@ -50,8 +50,8 @@ class Results:
         """Return the results themselves. Raises UsageError for a search study, which a command cannot read."""
         if self.study == "search":
             raise UsageError(
-                f"{self.data.get('name')} is a search study, which `{command}` does not know; its table has every method "
-                "beside the base model, and results.json all numbers"
+                f"{self.data.get('name')} is a search study, which `{command}` does not know; its table has every "
+                "method beside the base model, and results.json all numbers"
             )
         return self
 
