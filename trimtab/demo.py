@@ -14,7 +14,9 @@ from trimtab.terminal import duration
 
 def demo_experiment() -> Experiment:
     """Return the experiment of `recipes/movie-sentiment`, which comes with the package."""
-    return load(Path(__file__).with_name("demo.yaml"))
+    found = load(Path(__file__).with_name("demo.yaml"))
+    assert isinstance(found, Experiment)
+    return found
 
 
 def needed_assets(experiment: Experiment) -> list[str]:

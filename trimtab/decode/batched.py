@@ -88,8 +88,8 @@ def read_costs(folder: Path) -> list[BatchCost]:
 
 
 def _row(values: dict[str, Any]) -> AnswerRow:
-    ids = values["ids"]
-    return AnswerRow(**values | {"ids": None if ids is None else tuple(ids)})
+    ids = values.pop("ids")
+    return AnswerRow(ids=None if ids is None else tuple(ids), **values)
 
 
 def _done(folder: Path, batch: int, prompts: int) -> tuple[list[AnswerRow], list[BatchCost]]:

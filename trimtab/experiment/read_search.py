@@ -19,13 +19,14 @@ from trimtab.experiment.search import (
     Decoder,
     GuidePair,
     MadeGuide,
+    Reward,
+    Scorers,
     SearchExperiment,
     SearchSplit,
 )
 from trimtab.fields import NAME_RULE, build, check_keys, is_name, one_of, typed
 from trimtab.fit.preference_settings import Preference
 from trimtab.fit.probe_settings import Probe
-from trimtab.learner import Learner
 from trimtab.models.fresh_settings import Fresh
 from trimtab.schedules.generative import Generative
 
@@ -94,13 +95,13 @@ def _guide(values: Any, folder: Path) -> MadeGuide | GuidePair:
     return build(MadeGuide, given, "guide", made)
 
 
-def _reward(rewards: Mapping[str, Any], name: str, folder: Path) -> Learner:
+def _reward(rewards: Mapping[str, Any], name: str, folder: Path) -> Reward:
     if name not in rewards:
         raise ExperimentError(f"rewards.{name}: the key is missing; a search study needs a proxy and a gold reward")
     found = learners(rewards[name], f"rewards.{name}", folder)
     if len(found) != 1 or not isinstance(found[0].fit, Probe):
         raise ExperimentError(f"rewards.{name}: wanted one model with `fit: probe`, fitted to the task's labels")
-    return found[0]
+    return Reward(found[0].spec, found[0].fit)
 
 
 def _methods(values: Any, common: Mapping[str, Any]) -> tuple[Decoder, ...]:
@@ -123,20 +124,17 @@ def _decoder(values: Any, path: str, common: Mapping[str, Any]) -> Decoder:
     method, settings = named(given, path)
     one_of(method, {**METHODS, GUIDE_ALONE: None}, path)
     chooses = method not in UNGUIDED and METHODS[method].guide == "pair"
-    if scorer is not None and not (chooses and method not in ("eft",)):
+    if scorer is not None and not (chooses and METHODS[method].scores):
         raise ExperimentError(f"{path}.scorer: {method} chooses by nothing that could be exchanged; leave the key out")
-    if scorer is not None:
-        one_of(
-            typed(str, scorer, f"{path}.scorer"), dict.fromkeys(("guide", "proxy", "value", "gold")), f"{path}.scorer"
-        )
+    chosen: Scorers | None = None if scorer is None else typed(Scorers, scorer, f"{path}.scorer")
     if method != GUIDE_ALONE:
         _check(method, settings, path, common)
-    called = name if name is not None else _called(method, settings, scorer)
+    called = name if name is not None else _called(method, settings, chosen)
     return Decoder(
         name=typed(str, called, f"{path}.name"),
         method=method,
         settings=tuple(sorted(settings.items())),
-        scorer=(scorer or "guide") if chooses else None,
+        scorer=(chosen or "guide") if chooses else None,
     )
 
 

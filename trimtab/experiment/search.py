@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from trimtab.decode.value_settings import ValueSettings
 from trimtab.fit.preference_settings import Preference
-from trimtab.learner import Learner
+from trimtab.fit.probe_settings import Probe
 from trimtab.models.fresh_settings import Fresh
 from trimtab.schedules.generative import Generative
 from trimtab.tasks.splits import SplitSettings
@@ -80,6 +80,14 @@ class GuidePair:
 
 
 @dataclass(frozen=True)
+class Reward:
+    """A classifier that is fitted to the labels of one part; its log-odds of the second class are the reward."""
+
+    spec: ModelSpec
+    fit: Probe
+
+
+@dataclass(frozen=True)
 class Decoder:
     """One method of a search study."""
 
@@ -105,9 +113,9 @@ class SearchExperiment:
     base: ModelSpec
     """The frozen model that writes."""
     guide: MadeGuide | GuidePair
-    proxy: Learner
+    proxy: Reward
     """The classifier that stands for what the guide's makers want."""
-    gold: Learner
+    gold: Reward
     """The classifier that judges."""
     methods: tuple[Decoder, ...]
     value: ValueSettings = field(default_factory=ValueSettings)

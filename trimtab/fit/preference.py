@@ -94,7 +94,8 @@ def _trainer(
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.trainer_callback import PrinterCallback
-    from trl import DPOConfig, DPOTrainer
+    from trl.trainer.dpo_config import DPOConfig
+    from trl.trainer.dpo_trainer import DPOTrainer
 
     class TokenTrainer(DPOTrainer):
         """Takes rows of tokens as they are."""

@@ -65,7 +65,8 @@ class CheckGuide(Stage):
 
         prompts, related = read_prompts(inputs["prompts"], DEVELOPMENT)
         base = language_model_of(self.base)
-        scorer = LogRatio(*guides_of(inputs, self.pair), base, self.form)
+        tuned, untuned = guides_of(inputs, self.pair)
+        scorer = LogRatio(tuned, untuned, base, self.form)
         settings = ChunkSearch(SAMPLES, 1, None, max_new_tokens=self.max_new_tokens)
         ids, texts, scores, groups = [], [], [], []
         for start in range(0, len(prompts), TOGETHER):

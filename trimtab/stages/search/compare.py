@@ -54,6 +54,8 @@ class CompareSearch(Stage):
 
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write `results.json`: the envelope without what belongs to one run (stages, versions)."""
+        import numpy as np
+
         from trimtab.comparison.search.envelope import envelope
         from trimtab.metrics.resample import resample
         from trimtab.stages.search.prompts import PROMPTS, read_prompts
@@ -62,7 +64,7 @@ class CompareSearch(Stage):
         prompts, related = read_prompts(inputs["prompts"], PROMPTS)
         facts = {name: facts_of(folder) for name, folder in inputs.items()}
         measured = {row.name: self._measured(place, inputs, facts) for place, row in enumerate(self.rows)}
-        drawn = resample(related, len(prompts), len(self.seeds), DRAWS)
+        drawn = resample(np.asarray(related), len(prompts), len(self.seeds), DRAWS)
         results = envelope(self.rows, measured, related, drawn, self._checked(inputs), facts)
         results |= {"seeds": list(self.seeds), "models": dict(self.models), "digests": self._digests()}
         results["examples"] = [
