@@ -14,8 +14,8 @@ import pytest
 from trimtab.assets import is_present
 from trimtab.cli import run_command
 from trimtab.demo import demo_experiment
-from trimtab.experiment import load
-from trimtab.plan import plan
+from trimtab.experiment import Experiment, load
+from trimtab.plan import SearchPlan, plan
 from trimtab.yaml_file import read_yaml
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -65,7 +65,12 @@ def test_tiny_form_runs(recipe: str, tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_full_form_is_planned_and_expected_values_name_its_rows(recipe: str) -> None:
     folder = RECIPES / recipe
     experiment = load(folder / "full.yaml", of_own_data(folder))
-    rows = {f"{row.key}-{metric}" for row in plan(experiment).compare.rows for metric in experiment.metrics}
+    planned = plan(experiment)
+    if isinstance(planned, SearchPlan):
+        rows = {row.name for row in planned.compare.rows}
+    else:
+        assert isinstance(experiment, Experiment)
+        rows = {f"{row.key}-{metric}" for row in planned.compare.rows for metric in experiment.metrics}
     expected = json.loads((folder / "expected.json").read_text("utf-8"))
     assert expected and set(expected) <= rows
     assert (folder / "README.md").is_file()
