@@ -239,6 +239,11 @@ def test_what_does_not_suit_the_models_is_said_before_anything_runs(tmp_path: Pa
     values = search_values(tmp_path, made=True)
     cases = [
         ({**values, "guide": {**values["guide"], "blocks": 9}}, "guide.blocks: found 9"),
+        ({**values, "methods": [{"cbs": {"width": 0}}]}, "methods.0.cbs: width is 0; wanted 1 or more"),
+        ({**values, "methods": ["sample", {"cbs": {"chunk": 9}}]}, r"methods.1.cbs: chunk is 9; wanted 1 to .* \(5\)"),
+        ({**values, "methods": [{"best_of_n": {"samples": "x"}}]}, "methods.0.best_of_n.samples: found 'x'"),
+        ({**values, "methods": [{"qalign": {"steps": 0}}]}, "methods.0.qalign: steps is 0"),
+        ({**values, "format": "chat"}, r"format: .* \(base.model\) has no chat template in its tokenizer"),
         ({**values, "split": {"proxy": 100, "gold": 100, "prompts": 9}}, "Too few items"),
     ]
     for changed, message in cases:

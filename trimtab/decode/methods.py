@@ -31,6 +31,10 @@ class Method:
     """What it needs of the base model beside text: "logits", "tokens" or nothing."""
     scored: bool = True
     """Whether its answers have a score."""
+    home: str | None = None
+    """module:Class of its settings, where it has some that can be checked before models are loaded."""
+    fixed: tuple[tuple[str, Any], ...] = ()
+    """Settings of that class that make it this method."""
 
 
 @dataclass(frozen=True)
@@ -133,14 +137,20 @@ def _reward_guided(loaded: Loaded, prompts: Sequence[Prompt]) -> Sequence[Scored
     return _write(loaded, base, prompts)
 
 
+_CHUNKS = "chunk_beam:ChunkBeam"
+
 METHODS: Mapping[str, Method] = {
     "sample": Method((), "none", _sample, scored=False),
-    "best_of_n": Method(("samples",), "pair", _best_of_n, scores=True),
-    "cbs": Method(("width", "samples", "chunk", "finished"), "pair", _chunk_beam, scores=True),
+    "best_of_n": Method(
+        ("samples",), "pair", _best_of_n, scores=True, home=_CHUNKS, fixed=(("width", 1), ("chunk", None))
+    ),
+    "cbs": Method(("width", "samples", "chunk", "finished"), "pair", _chunk_beam, scores=True, home=_CHUNKS),
     "eft": Method(("weight",), "pair", _emulated, needs="logits", scored=False),
     "contrastive": Method(("alpha", "beta"), "amateur", _contrastive, needs="logits", scored=False),
     "args": Method(("candidates", "weight"), "pair", _reward_guided, scores=True, needs="logits", scored=False),
-    "deal": Method(("width", "samples", "chunk", "look_ahead"), "pair", _deal, scores=True),
-    "qalign": Method(("steps", "beta", "truncated_law"), "pair", _qalign, scores=True, needs="tokens"),
+    "deal": Method(("width", "samples", "chunk", "look_ahead"), "pair", _deal, scores=True, home="deal:Deal"),
+    "qalign": Method(
+        ("steps", "beta", "truncated_law"), "pair", _qalign, scores=True, needs="tokens", home="qalign:QAlign"
+    ),
 }
 """Decode-time methods by name, with the settings that each has."""

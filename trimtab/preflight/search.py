@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from importlib import import_module
 from pathlib import Path
 
+from trimtab.decode.methods import METHODS
 from trimtab.errors import ExperimentError
 from trimtab.experiment.search import MadeGuide, SearchExperiment
+from trimtab.fields import build
 from trimtab.models.kind import has_language_head
 from trimtab.models.source import locate
 from trimtab.plan.search import SearchPlan
@@ -25,6 +29,8 @@ def preflight_search(experiment: SearchExperiment, planned: SearchPlan, store: S
     """
     check_layers(experiment.models())
     _check_guide(experiment)
+    _check_methods(experiment)
+    _check_templates(experiment)
     for place, spec in experiment.models():
         if not place.startswith("rewards.") and _is_here(spec) and not has_language_head(spec):
             raise ExperimentError(f"{place}: {spec.model} has no language head; wanted a causal language model")
@@ -51,6 +57,40 @@ def _check_guide(experiment: SearchExperiment) -> None:
     depth = depth_of(made.model)
     if depth is not None and made.blocks > depth:
         raise ExperimentError(f"guide.blocks: found {made.blocks}; {made.model.model} has {depth} blocks")
+
+
+def _check_methods(experiment: SearchExperiment) -> None:
+    """Raise ExperimentError with the place in the file of the first setting that is out of range."""
+    for place, one in enumerate(experiment.methods):
+        known = METHODS.get(one.method)
+        if known is None or known.home is None:
+            continue
+        module, _, name = known.home.partition(":")
+        cls = getattr(import_module(f"trimtab.decode.{module}"), name)
+        given = dict(one.settings) | {"max_new_tokens": experiment.max_new_tokens}
+        build(cls, given, f"methods.{place}.{one.method}", dict(known.fixed))
+
+
+def _check_templates(experiment: SearchExperiment) -> None:
+    """Raise ExperimentError where prompts are turns of a chat and a model's tokenizer has no template for one."""
+    if experiment.form != "chat":
+        return
+    made = experiment.guide
+    if isinstance(made, MadeGuide) and made.fresh is not None:
+        raise ExperimentError("format: a fresh guide's tokenizer has no chat template; use `format: plain`")
+    for place, spec in experiment.models():
+        if not place.startswith("rewards.") and _is_here(spec) and not _has_template(Path(locate(spec).place)):
+            raise ExperimentError(
+                f"format: {spec.model} ({place}) has no chat template in its tokenizer; use `format: plain`, or a "
+                "model with a template"
+            )
+
+
+def _has_template(folder: Path) -> bool:
+    if (folder / "chat_template.jinja").is_file():
+        return True
+    config = folder / "tokenizer_config.json"
+    return config.is_file() and bool(json.loads(config.read_text("utf-8")).get("chat_template"))
 
 
 def _is_here(spec: ModelSpec) -> bool:
