@@ -49,6 +49,7 @@ def _figure(shown: Sequence[Row], across: Callable[[Row], dict[str, Any]], label
         axes = figure.add_axes((0.12, 0.14, 0.56, 0.82))
         if log:
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(lambda at, _: f"{at:.0e}".replace("e+0", "e").replace("e+", "e"))
         curve = sorted((across(row)["mean"], row["gold"]["mean"]) for row in shown if row["best_of"] is not None)
         if log and len(curve) > 1:
             axes.plot(*zip(*curve, strict=True), color=COLOURS["ceiling"], linewidth=1.0, zorder=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,9 +47,10 @@ def main_grid(results: Results) -> Grid:
         for row in rows(results)
         if (row.get("vs_best_of_n") or {}).get("reason")
     )
+    quiet = _common_note(body)
     return Grid(
-        "Reward that nobody was shown", head, body, kinds, notes,
-        subtitle="Log-odds of the positive class under the gold reward, in nats; cost for one prompt, counted as run",
+        "Reward that nobody was shown", head, body, kinds, (*_all_rows(quiet), *notes), quiet,
+        "Log-odds of the positive class under the gold reward, in nats; cost for one prompt, counted as run",
     )  # fmt: skip
 
 
@@ -67,7 +69,9 @@ def reading_grid(results: Results) -> Grid:
         for row in rows(results)
     )
     head = ("", "Proxy reward", "Over-optimisation", "Base model, nats a token", "4-gram, nats a word", "Distinct-2")
-    return Grid("Over-optimisation, fluency, diversity", (*head, "Tokens"), body)
+    quiet = _common_note(body)
+    notes = (*_all_rows(quiet), "Distinct-2 has no interval: a draw with replacement holds prompts twice.")
+    return Grid("Over-optimisation, fluency, diversity", (*head, "Tokens"), body, notes=notes, quiet=quiet)
 
 
 def guide_grid(results: Results) -> Grid:
@@ -101,6 +105,16 @@ def reward_grid(results: Results) -> Grid:
         for name, one in results["rewards"].items()
     )
     return Grid("Rewards", ("", "Read from", "Accuracy, held out", "Held out", "Trained on"), body)
+
+
+def _common_note(body: Sequence[Sequence[str | Value]]) -> str:
+    """Return the note that most numbers have, which need not be marked at each of them."""
+    notes = Counter(cell.note for row in body for cell in row if isinstance(cell, Value) and cell.note)
+    return notes.most_common(1)[0][0] if notes else ""
+
+
+def _all_rows(note: str) -> tuple[str, ...]:
+    return (f"all rows: {note}",) if note else ()
 
 
 def _against(row: Row) -> Value:
