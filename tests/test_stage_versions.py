@@ -26,6 +26,12 @@ from trimtab.stages.label import LabelFlipped, LabelGold, LabelModel, LabelStepp
 from trimtab.stages.pairs import EmbedPairs, PredictPairs
 from trimtab.stages.predict import PredictProbe, PredictTuned, PredictZeroShot
 from trimtab.stages.prefix import Prefix
+from trimtab.stages.search.answer import AnswerPrompts
+from trimtab.stages.search.check import CheckGuide
+from trimtab.stages.search.classifier import TrainClassifier
+from trimtab.stages.search.guide import TrainTuned, TrainUntuned, WritePairs
+from trimtab.stages.search.judge import JudgeAnswers
+from trimtab.stages.search.value import TrainValue
 from trimtab.stages.stage import Stage
 from trimtab.stages.streamed.data import StreamedData
 from trimtab.stages.streamed.embed import StreamedEmbed
@@ -70,6 +76,16 @@ CODE: dict[type[Stage], tuple[str, ...]] = {
     StreamedPredictProbe: ("trimtab.fit.probe", "trimtab.stages.streamed.predict"),
     StreamedLabelModel: ("trimtab.stages.streamed.label",),
     StreamedLabelStepped: ("trimtab.stages.streamed.label", "trimtab.stages.label"),
+    TrainClassifier: (*READ, "trimtab.decode.classifier", "trimtab.decode.text_states", "trimtab.decode.scorers.classifier",
+                      "trimtab.fit.probe", "trimtab.fit.select", "trimtab.stages.search.classifier"),
+    TrainUntuned: ("trimtab.fit.generative", "trimtab.models.shallow", "trimtab.models.fresh", "trimtab.models.load",
+                   "trimtab.stages.search.guide"),
+    TrainTuned: ("trimtab.fit.preference", "trimtab.models.load", "trimtab.stages.search.guide"),
+    TrainValue: ("trimtab.decode", "trimtab.fit.ridge", "trimtab.stages.search.value"),
+    WritePairs: ("trimtab.decode", "trimtab.stages.search.guide"),
+    CheckGuide: ("trimtab.decode", "trimtab.stages.search.check"),
+    AnswerPrompts: ("trimtab.decode", "trimtab.stages.search.answer"),
+    JudgeAnswers: ("trimtab.decode", "trimtab.metrics.ngram", "trimtab.stages.search.judge"),
 }  # fmt: skip
 
 
