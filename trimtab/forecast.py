@@ -15,6 +15,7 @@ from trimtab.store import Store
 from trimtab.terminal import duration
 
 ROUGH_SECONDS = {"data": 5.0, "split": 0.1, "label": 0.1, "select": 2.0, "train": 2.0, "predict": 0.5, "compare": 30.0}
+ROUGH_SECONDS |= {"prompts": 0.1, "pairs": 60.0, "check": 60.0, "answer": 120.0, "judge": 15.0}
 """Seconds of a stage where the store has none of its kind to go by: small models, a few thousand items, two cores."""
 ROUGH_EMBED_S = 180.0
 
