@@ -15,6 +15,7 @@ from trimtab.errors import ExperimentError
 from trimtab.experiment import load, parse
 from trimtab.fit.probe_settings import Probe
 from trimtab.plan.sizes import check_classes, check_sizes
+from trimtab.plan.steps import check_steps
 from trimtab.yaml_file import override, parse_yaml, read_yaml
 
 GOOD: dict[str, Any] = {
@@ -358,3 +359,45 @@ def test_supervisors_for_another_number_of_classes(weak: dict[str, Any], message
     step = {"labels": [{"prior_correction": {"prior": [0.5, 0.5]}}]}
     with pytest.raises(ExperimentError, match=r"methods.0.labels.0.prior: found 2 shares, and the task has 3 classes"):
         check_classes(parse({**GOOD, "methods": [step]}, tmp_path), ("a", "b", "c"))
+
+
+@pytest.mark.parametrize(
+    "needs, truth, wanted",
+    [
+        ("judged", "none", "supervisor"),
+        ("judged", "supervisor", None),
+        ("judged", "budget(3)", None),
+        ("gold", "none", r"budget\(n\)"),
+        ("gold", "supervisor", r"budget\(n\)"),
+        ("gold", "budget(3)", None),
+        ("gold", "oracle", None),
+        ("student_states", "none", None),
+    ],
+)
+def test_a_step_declares_the_truth_that_it_needs(needs: str, truth: str, wanted: str | None, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(f"""
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Peek:
+    truth = "{truth}"
+    needs = ("{needs}",)
+
+    def __call__(self, labels, evidence):
+        return labels
+""")
+    experiment = parse({**GOOD, "methods": ["naive", {"name": "own", "labels": ["own.py:Peek"]}]}, tmp_path)
+    if wanted is None:
+        check_steps(experiment)
+        return
+    message = rf"methods.1.labels.0: the label step Peek reads ground truth \(`{needs}`\) .*`{truth}`; wanted `{wanted}`"
+    with pytest.raises(ExperimentError, match=message):
+        check_steps(experiment)
+
+
+def test_ground_truth_is_bought_once(tmp_path: Path) -> None:
+    steps = [{"ground_truth": {"budget": 5}}, "rebalance", {"ground_truth": {"budget": 3, "choose": "least_certain"}}]
+    with pytest.raises(ExperimentError, match=r"methods.0.labels.2: found a second ground_truth, .* that of labels.0"):
+        check_steps(parse({**GOOD, "methods": [{"name": "two", "labels": steps}]}, tmp_path))
+    apart = [{"name": "one", "labels": steps[:2]}, {"name": "other", "labels": steps[1:]}]
+    check_steps(parse({**GOOD, "methods": apart}, tmp_path))

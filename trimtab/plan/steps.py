@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from trimtab.errors import ExperimentError
-from trimtab.experiment import Supervisor
+from trimtab.experiment import Experiment, Supervisor
 from trimtab.learner import Learner
 from trimtab.objectives.naive import Naive
 from trimtab.plan.kinds import STREAMED
@@ -14,10 +14,37 @@ from trimtab.plan.seed import Seed
 from trimtab.plan.supervisors import member_labels
 from trimtab.stages.informed import LabelInformed
 from trimtab.stages.stage import Stage
+from trimtab.supervise.ground_truth import GroundTruth
 from trimtab.types import InformedStep, LabelStep, Need
 
 FOLDS = 3
 """Folds of the cross-fits that label steps ask for."""
+
+
+def check_steps(experiment: Experiment) -> None:
+    """Raise ExperimentError where a label step would see more truth than it declares, or truth is bought twice."""
+    for place, method in enumerate(experiment.methods):
+        for number, step in enumerate(method.labels):
+            _check_truth(f"methods.{place}.labels.{number}", step)
+        bought = [number for number, step in enumerate(method.labels) if isinstance(step, GroundTruth)]
+        if len(bought) > 1:  # labels do not say which of them were bought, so that a second step may buy them again
+            raise ExperimentError(
+                f"methods.{place}.labels.{bought[1]}: found a second ground_truth, which may buy what that of "
+                f"labels.{bought[0]} has bought, and would be charged for it again; wanted one with the budget of both"
+            )
+
+
+def _check_truth(place: str, step: LabelStep | InformedStep) -> None:
+    needs = step.needs if isinstance(step, InformedStep) else ()
+    for need, hides, wanted in (
+        ("judged", ("none",), "`supervisor`"),
+        ("gold", ("none", "supervisor"), "`budget(n)`, n the items it buys at most"),
+    ):
+        if need in needs and step.truth in hides:
+            raise ExperimentError(
+                f"{place}: the label step {type(step).__name__} reads ground truth (`{need}`) and declares the truth "
+                f"`{step.truth}`; wanted {wanted}"
+            )
 
 
 def stepped(
