@@ -390,7 +390,9 @@ class Peek:
     if wanted is None:
         check_steps(experiment)
         return
-    message = rf"methods.1.labels.0: the label step Peek reads ground truth \(`{needs}`\) .*`{truth}`; wanted `{wanted}`"
+    message = (
+        rf"methods.1.labels.0: the label step Peek reads ground truth \(`{needs}`\) .*`{truth}`; wanted `{wanted}`"
+    )
     with pytest.raises(ExperimentError, match=message):
         check_steps(experiment)
 
