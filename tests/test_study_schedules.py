@@ -377,7 +377,9 @@ def test_a_chain_through_the_student_or_the_supervisor_itself(done: Done) -> Non
     with pytest.raises(ExperimentError, match=r"methods: the chain goes through .*strong, which is the student itself"):
         planned(done.values | {"methods": ["naive", through]}, done.folder)
     through = {"name": "back", "schedule": {"chain": {"through": done.values["weak"]}}}
-    with pytest.raises(ExperimentError, match=r"methods: the chain goes through .*weak, which is the supervisor itself"):
+    with pytest.raises(
+        ExperimentError, match=r"methods: the chain goes through .*weak, which is the supervisor itself"
+    ):
         planned(done.values | {"methods": ["naive", through]}, done.folder)
     other = {"name": "other", "schedule": {"chain": {"through": between(done.values)}}}
     planned(done.values | {"methods": ["naive", other]}, done.folder)

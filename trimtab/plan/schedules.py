@@ -156,8 +156,8 @@ def _links(schedule: object, supervisor: Supervisor, student: Learner) -> tuple[
                 )
             if same(link, supervisor):
                 raise ExperimentError(
-                    f"methods: the chain goes through {link.spec.model}, which is the supervisor itself, read and fitted "
-                    "alike; take it out, or give it another layer or fit"
+                    f"methods: the chain goes through {link.spec.model}, which is the supervisor itself, read and "
+                    "fitted alike; take it out, or give it another layer or fit"
                 )
         return schedule.through, schedule.folds
     return (), 0
