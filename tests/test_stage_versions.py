@@ -61,7 +61,7 @@ CODE: dict[type[Stage], tuple[str, ...]] = {
     PredictPrompted: (*READ, "trimtab.models.zero_shot", "trimtab.models.logprobs", "trimtab.stages.supervisors"),
     PredictProbe: ("trimtab.fit.probe",),
     LabelModel: ("trimtab.stages.label",),
-    LabelStepped: ("trimtab.stages.label",),
+    LabelStepped: ("trimtab.stages.label", "trimtab.stages.step_call"),
     StreamedData: ("trimtab.tasks.stream", "trimtab.tasks.streamed", "trimtab.tasks.duplicates",
                    "trimtab.stages.streamed.data"),
     StreamedEmbed: (*READ, "trimtab.models.activations", "trimtab.stages.streamed.embed"),
@@ -69,7 +69,7 @@ CODE: dict[type[Stage], tuple[str, ...]] = {
                               "trimtab.stages.streamed.predict"),
     StreamedPredictProbe: ("trimtab.fit.probe", "trimtab.stages.streamed.predict"),
     StreamedLabelModel: ("trimtab.stages.streamed.label",),
-    StreamedLabelStepped: ("trimtab.stages.streamed.label", "trimtab.stages.label"),
+    StreamedLabelStepped: ("trimtab.stages.streamed.label", "trimtab.stages.label", "trimtab.stages.step_call"),
 }  # fmt: skip
 
 
