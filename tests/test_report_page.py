@@ -15,6 +15,7 @@ import pytest
 from trimtab.metrics.aggregate import median_pgr
 from trimtab.report import write_report
 from trimtab.report.findings import aggregate_grid
+from trimtab.report.groups import row_name
 from trimtab.report.page import render
 
 EVIL = (
@@ -226,6 +227,18 @@ def test_a_warning_names_what_it_is_about_in_words():
         "About w9-unknown. (w9-unknown)",
     ):
         assert said in text, said
+
+
+@pytest.mark.parametrize(
+    ("between", "name"),
+    [
+        ([], "far"),
+        (["s0", "s0"], "far via itself, itself"),
+        (["/home/me/models/middle, layer 3", "org/model"], "far via middle, layer 3, org/model"),
+    ],
+)
+def test_the_models_in_between_are_named_without_keys_and_folders(between: list[str], name: str):
+    assert row_name({"method": "far", "weak": "w0", "strong": "s0", "chain": ["w0", *between, "s0"]}) == name
 
 
 def test_tokens_and_memory_are_added_up_where_they_were_measured():

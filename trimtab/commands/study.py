@@ -97,13 +97,16 @@ def _run(experiment: Any, store: str | None, executor: Any, runs: Path, as_json:
 
 
 def _print_warnings(results: Results) -> None:
-    """Print each warning once on stderr, with the first rows that it is said of."""
+    """Print each warning once on stderr, with the first rows that it is said of, called as in the table."""
+    from trimtab.report.provenance import about
+
     spoken: dict[str, dict[str, None]] = {}
     for one in results.warnings:
         if one["code"] != "data":
             spoken.setdefault(one["text"], {}).update({one["row"]: None} if one["row"] else {})
     for text, rows in spoken.items():
-        names = [*list(rows)[:NAMED], *([f"{len(rows) - NAMED} more"] if len(rows) > NAMED else [])]
+        names = [about(results.data, row) for row in list(rows)[:NAMED]]
+        names += [f"{len(rows) - NAMED} more"] if len(rows) > NAMED else []
         print(f"warning: {', '.join(names)}{': ' if names else ''}{text}", file=sys.stderr)
 
 
