@@ -276,6 +276,10 @@ def test_overrides_are_kept_with_the_text(tmp_path: Path) -> None:
 OWN = {
     "NotAnObjective": ("methods.0.objective", "is not an objective: it lacks truth, scheduled, curvature, statistics"),
     "Flat": ("methods.0.objective", "has the curvature 0; wanted a number above 0"),
+    "Still": (
+        "methods.0.objective",
+        "has a `target` that moves with the student, and `scheduled` is False; wanted True",
+    ),
     "NotADataclass": ("methods.0.objective", "is not a dataclass; decorate it"),
     "Choosy": ("methods.0.objective", "alpha must be small"),
     "OddTypes": ("methods.0.objective", "the types of OddTypes's settings cannot be read"),
@@ -301,6 +305,11 @@ class Flat(Naive):
     curvature = 0
 
 @dataclass(frozen=True)
+class Still(Naive):
+    def target(self, logits, labels, context):
+        return labels
+
+@dataclass(frozen=True)
 class Choosy(Naive):
     def __post_init__(self):
         raise TypeError("alpha must be small")
@@ -313,6 +322,15 @@ class OddTypes(Naive):
     with pytest.raises(ExperimentError, match=message) as caught:
         parse({**GOOD, "methods": [{"name": "own", "objective": f"own.py:{name}"}]}, tmp_path)
     assert str(caught.value).startswith(place)
+
+
+def test_a_class_whose_name_is_no_name_of_a_method_needs_another(tmp_path: Path) -> None:
+    text = "from dataclasses import dataclass\nfrom trimtab.objectives.naive import Naive\n"
+    (tmp_path / "own.py").write_text(f"{text}@dataclass(frozen=True)\nclass Größe(Naive):\n    pass\n", "utf-8")
+    with pytest.raises(ExperimentError, match=r"methods.0.name: found 'größe', wanted 1 to 100 .*; give it a `name`$"):
+        parse({**GOOD, "methods": ["own.py:Größe"]}, tmp_path)
+    named = parse({**GOOD, "methods": [{"name": "groesse", "objective": "own.py:Größe"}]}, tmp_path)
+    assert [one.name for one in named.methods] == ["groesse"]
 
 
 def test_a_users_label_step_and_task_of_the_wrong_kind(tmp_path: Path) -> None:

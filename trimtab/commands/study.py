@@ -91,12 +91,12 @@ def _run(experiment: Any, store: str | None, executor: Any, runs: Path, as_json:
     finally:
         listener.stop()
     print_json(results.data) if as_json else print(results.table())
-    _print_warnings(results)
+    print_warnings(results)
     print(f"report: {runs / experiment.name / 'report.html'}", file=sys.stderr)
     return results
 
 
-def _print_warnings(results: Results) -> None:
+def print_warnings(results: Results) -> None:
     """Print each warning once on stderr, with the first rows that it is said of, called as in the table."""
     from trimtab.report.provenance import about
 

@@ -21,7 +21,7 @@ from trimtab.objectives.naive import Naive
 from trimtab.schedules import SCHEDULES
 from trimtab.schedules.schedule import Schedule
 from trimtab.supervise import LABEL_STEPS
-from trimtab.types import InformedStep, LabelStep, Objective
+from trimtab.types import InformedStep, LabelStep, Objective, SelfTargeted
 
 COMPOSED = ("name", "labels", "schedule", "objective", "conflict")
 """Keys of a method that is not a published one."""
@@ -35,7 +35,7 @@ def methods(values: Any, folder: Path) -> tuple[Method, ...]:
     names = [method.name for method in found]
     for i, name in enumerate(names):
         if not is_name(name):
-            raise ExperimentError(f"methods.{i}.name: found {name!r}, wanted {NAME_RULE}")
+            raise ExperimentError(f"methods.{i}.name: found {name!r}, wanted {NAME_RULE}; give it a `name`")
         if name in CONTROLS:
             raise ExperimentError(f"methods.{i}.name: {name!r} is a control's name; give the method another `name`")
         if name in names[:i]:
@@ -98,6 +98,11 @@ def _objective(value: Any, path: str, folder: Path) -> Objective:
         raise ExperimentError(
             f"{path}: {name!r} has the curvature {found.curvature!r}; wanted a number above 0, at least the largest "
             "curvature of one example's loss in its logits"
+        )
+    if isinstance(found, SelfTargeted) and callable(found.target) and not found.scheduled:
+        raise ExperimentError(
+            f"{path}: {name!r} has a `target` that moves with the student, and `scheduled` is {found.scheduled}; "
+            "wanted True: where the target moves, a fit takes a stated number of steps"
         )
     return found
 
