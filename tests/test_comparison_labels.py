@@ -165,6 +165,13 @@ def test_the_warning_of_a_penalty_at_the_edge_says_value_side_and_how_to_go_on()
     assert not any(text.count("[") > 1 for text in (low, high))
 
 
+def test_a_fit_that_did_not_converge_makes_curvature_a_suspect():
+    fits = {"w0-s0-own": [{"converged": True}, {"converged": False}], "w0-s0-naive": [{"converged": True}], "w0": [{}]}
+    (found,) = warnings([], "accuracy", fits, (), 1000, 5)
+    assert (found["code"], found["row"]) == ("not_converged", "w0-s0-own")
+    assert "raise max_steps or the penalty" in found["text"] and "suspect `curvature` first" in found["text"]
+
+
 def test_the_warning_stands_where_the_grid_is_not_known():
     (text,) = edge_warnings([fit(0.00001, grid=None)])
     assert "the fit, 0.00001, is the smallest or the largest of the values tried" in text

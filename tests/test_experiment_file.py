@@ -15,6 +15,7 @@ from trimtab.errors import ExperimentError
 from trimtab.experiment import load, parse
 from trimtab.fit.probe_settings import Probe
 from trimtab.plan.sizes import check_classes, check_sizes
+from trimtab.plan.steps import check_steps
 from trimtab.yaml_file import override, parse_yaml, read_yaml
 
 GOOD: dict[str, Any] = {
@@ -47,6 +48,10 @@ def test_a_good_file(tmp_path: Path) -> None:
     assert [method.name for method in found.methods] == ["naive", "confidence", "half"]
     assert found.text == (tmp_path / "e.yaml").read_text()
     assert parse({**GOOD, "weak": "minilm-l6"}, tmp_path).weak == found.weak
+
+
+def prior(value: Any) -> list[Any]:
+    return [{"prior_correction": {"prior": value}}]
 
 
 WRONG = [
@@ -85,6 +90,14 @@ WRONG = [
     ("methods.2.objective", "nave", 'methods.2.objective: "nave" is not known. Did you mean "naive"?'),
     ("methods.2.objective", "own.py:Own", "methods.2.objective: there is no file"),
     ("methods.2", {"name": "half"}, "methods.2: found a name alone; wanted one or more of labels, schedule"),
+    ("methods.2", {"name": "half", "objectiv": "product"}, 'methods.2.objectiv: unknown key. Did you mean "objective"'),
+    ("methods.2", {"labels": [3]}, "methods.2.labels.0: found a number (3), wanted a name"),
+    ("methods.2", {"window": {"radius": "x"}}, "methods.2.radius: found 'x'; wanted a number or 'midweak'"),
+    ("methods.2.labels", prior("even"), "methods.2.labels.0.prior: found 'even'; wanted a list or 'uniform'"),
+    ("methods.2.labels", prior([0.5, "x"]), "methods.2.labels.0.prior.1: found 'x'; wanted a number"),
+    ("weak.0", {"mean_ensemble": {"members": ["m", {"bagging": {"model": "n"}}]}},
+     "weak.0.mean_ensemble.members.1: found the supervisor bagging, wanted a single model"),
+    ("strong.0", {"ccs": {"model": "n"}}, "strong.0: found the supervisor ccs, wanted a single model"),
     ("methods.2.name", "naive", "methods.2: the name 'naive' is taken"),
     ("methods.2.name", "../up", "methods.2.name: found '../up', wanted 1 to 100 characters out of A to Z"),
     ("task.test", 0, "task: test must be at least 1 item, found 0"),
@@ -263,6 +276,10 @@ def test_overrides_are_kept_with_the_text(tmp_path: Path) -> None:
 OWN = {
     "NotAnObjective": ("methods.0.objective", "is not an objective: it lacks truth, scheduled, curvature, statistics"),
     "Flat": ("methods.0.objective", "has the curvature 0; wanted a number above 0"),
+    "Still": (
+        "methods.0.objective",
+        "has a `target` that moves with the student, and `scheduled` is False; wanted True",
+    ),
     "NotADataclass": ("methods.0.objective", "is not a dataclass; decorate it"),
     "Choosy": ("methods.0.objective", "alpha must be small"),
     "OddTypes": ("methods.0.objective", "the types of OddTypes's settings cannot be read"),
@@ -288,6 +305,11 @@ class Flat(Naive):
     curvature = 0
 
 @dataclass(frozen=True)
+class Still(Naive):
+    def target(self, logits, labels, context):
+        return labels
+
+@dataclass(frozen=True)
 class Choosy(Naive):
     def __post_init__(self):
         raise TypeError("alpha must be small")
@@ -300,6 +322,15 @@ class OddTypes(Naive):
     with pytest.raises(ExperimentError, match=message) as caught:
         parse({**GOOD, "methods": [{"name": "own", "objective": f"own.py:{name}"}]}, tmp_path)
     assert str(caught.value).startswith(place)
+
+
+def test_a_class_whose_name_is_no_name_of_a_method_needs_another(tmp_path: Path) -> None:
+    text = "from dataclasses import dataclass\nfrom trimtab.objectives.naive import Naive\n"
+    (tmp_path / "own.py").write_text(f"{text}@dataclass(frozen=True)\nclass Größe(Naive):\n    pass\n", "utf-8")
+    with pytest.raises(ExperimentError, match=r"methods.0.name: found 'größe', wanted 1 to 100 .*; give it a `name`$"):
+        parse({**GOOD, "methods": ["own.py:Größe"]}, tmp_path)
+    named = parse({**GOOD, "methods": [{"name": "groesse", "objective": "own.py:Größe"}]}, tmp_path)
+    assert [one.name for one in named.methods] == ["groesse"]
 
 
 def test_a_users_label_step_and_task_of_the_wrong_kind(tmp_path: Path) -> None:
@@ -327,11 +358,17 @@ def test_label_steps_alone_are_learnt_naively_and_name_their_method(tmp_path: Pa
 @pytest.mark.parametrize(
     "method, message",
     [
-        ({"labels": [{"ground_truth": {"budget": 5000}}]}, r"methods.0.labels.0.budget: found 5000"),
-        ({"labels": [{"graph_smoothing": {"neighbours": 4999}}]}, r"methods.0.labels.0.neighbours: found 4999"),
+        (
+            {"labels": [{"ground_truth": {"budget": 5000}}]},
+            r"methods.0.labels.0.budget: found 5000, wanted at most 40:",
+        ),
+        (
+            {"labels": [{"graph_smoothing": {"neighbours": 4999}}]},
+            r"methods.0.labels.0.neighbours: found 4999, wanted at most 39:",
+        ),
         (
             {"schedule": {"strong_to_strong": {"folds": 5000}}},
-            r"methods.0.schedule.folds: found 5000, and the transfer",
+            r"methods.0.schedule.strong_to_strong.folds: found 5000, wanted at most 40,",
         ),
     ],
 )
@@ -346,7 +383,7 @@ def test_more_than_there_is_is_told_by_the_plan(method: dict[str, Any], message:
     [
         (
             {"annotator": {"confusion": [[0.8, 0.2], [0.2, 0.8]]}},
-            r"weak.0.annotator.confusion: found 2 rows",
+            r"weak.0.annotator.confusion: found 2 rows, .*; give a row and a column for each class, in this order",
         ),
         ({"ccs": {"model": "minilm-l6"}}, r"weak.0: ccs tells two classes apart, and the task has 3 \(a, b, c\)"),
     ],
@@ -356,5 +393,61 @@ def test_supervisors_for_another_number_of_classes(weak: dict[str, Any], message
         check_classes(parse({**GOOD, "weak": [weak]}, tmp_path), ("a", "b", "c"))
     check_classes(parse({**GOOD, "weak": [weak]}, tmp_path), ("a", "b"))
     step = {"labels": [{"prior_correction": {"prior": [0.5, 0.5]}}]}
-    with pytest.raises(ExperimentError, match=r"methods.0.labels.0.prior: found 2 shares, and the task has 3 classes"):
+    with pytest.raises(ExperimentError, match=r"methods.0.labels.0.prior: found 2 shares, .* 3 classes .*or `uniform`"):
         check_classes(parse({**GOOD, "methods": [step]}, tmp_path), ("a", "b", "c"))
+
+
+@pytest.mark.parametrize(
+    "needs, truth, wanted",
+    [
+        ("judged", "none", "supervisor"),
+        ("judged", "supervisor", None),
+        ("judged", "budget(3)", None),
+        ("gold", "none", r"budget\(n\)"),
+        ("gold", "supervisor", r"budget\(n\)"),
+        ("gold", "budget(3)", None),
+        ("gold", "oracle", None),
+        ("student_states", "none", None),
+    ],
+)
+def test_a_step_declares_the_truth_that_it_needs(needs: str, truth: str, wanted: str | None, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(f"""
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Peek:
+    truth = "{truth}"
+    needs = ("{needs}",)
+
+    def __call__(self, labels, evidence):
+        return labels
+""")
+    experiment = parse({**GOOD, "methods": ["naive", {"name": "own", "labels": ["own.py:Peek"]}]}, tmp_path)
+    if wanted is None:
+        check_steps(experiment)
+        return
+    message = (
+        rf"methods.1.labels.0: the label step Peek reads ground truth \(`{needs}`\) .*`{truth}`; wanted `{wanted}`"
+    )
+    with pytest.raises(ExperimentError, match=message):
+        check_steps(experiment)
+
+
+def test_ground_truth_is_bought_once(tmp_path: Path) -> None:
+    steps = [{"ground_truth": {"budget": 5}}, "rebalance", {"ground_truth": {"budget": 3, "choose": "least_certain"}}]
+    with pytest.raises(ExperimentError, match=r"methods.0.labels.2: found a second ground_truth, .* that of labels.0"):
+        check_steps(parse({**GOOD, "methods": [{"name": "two", "labels": steps}]}, tmp_path))
+    apart = [{"name": "one", "labels": steps[:2]}, {"name": "other", "labels": steps[1:]}]
+    check_steps(parse({**GOOD, "methods": apart}, tmp_path))
+
+
+def test_a_step_that_reads_the_supervisors_states_names_its_place(tmp_path: Path) -> None:
+    values = {
+        **GOOD,
+        "weak": [*GOOD["weak"], "human_ratings"],
+        "methods": ["naive", {"labels": ["rebalance", "trust"]}],
+    }
+    message = r"methods.1.labels.1: the label step trust reads .* hidden states, and human_ratings has none"
+    with pytest.raises(ExperimentError, match=message):
+        check_steps(parse(values, tmp_path))
+    check_steps(parse(values | {"weak": GOOD["weak"]}, tmp_path))

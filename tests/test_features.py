@@ -140,6 +140,15 @@ def test_what_a_table_cannot_be_asked_is_refused(case: str, tmp_path: Path) -> N
         plan(parse(values | {"weak": [{"model": "weak.parquet"} | change]}, tmp_path))
 
 
+def test_a_table_cannot_be_tuned_in_a_chain(tmp_path: Path) -> None:
+    values = planted(tmp_path)
+    through = {"name": "far", "schedule": {"chain": {"through": [{"model": "weak.parquet", "fit": {"kind": "tune"}}]}}}
+    with pytest.raises(
+        ExperimentError, match=r"methods\.1\.schedule\.chain\.through\.0\.fit: found tune, wanted probe"
+    ):
+        plan(parse(values | {"methods": ["naive", through]}, tmp_path))
+
+
 def test_a_model_that_reads_texts_is_refused_where_there_are_none(tmp_path: Path) -> None:
     folder = tiny_causal(tmp_path / "model")
     values = planted(tmp_path) | {"strong": [{"model": str(folder), "fit": "probe"}]}

@@ -26,6 +26,7 @@ from trimtab.metrics.resolution import resolvable_gap
 from trimtab.plan import plan
 from trimtab.preflight import generalize as module
 from trimtab.preflight import preflight
+from trimtab.preflight.relabelled import written_over
 from trimtab.store import Store
 
 
@@ -211,3 +212,32 @@ def test_a_run_says_it_too_and_a_plan_has_one_line_for_a_column_that_is_not_used
     assert "reads each text bare" in capsys.readouterr().err
     results = json.loads((tmp_path / "runs" / "tiny" / "results.json").read_text("utf-8"))
     assert any('has a column "id"' in one["text"] for one in results["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("method", "because"),
+    [
+        ({"labels": ["ground_truth", "rebalance", "co_supervision"]}, "co_supervision mixes"),
+        ({"labels": ["co_supervision", "ground_truth"]}, None),
+        ({"labels": ["ground_truth"], "schedule": "strong_to_strong"}, "strong_to_strong relabels every item"),
+        ({"labels": ["ground_truth"], "schedule": {"strong_to_strong": {"rounds": 0}}}, None),
+        ({"labels": ["ground_truth"], "schedule": {"chain": {"through": ["m"]}}}, "chain relabels every item"),
+        ({"labels": ["ground_truth"], "schedule": "chain"}, None),
+        ({"labels": ["rebalance"], "schedule": {"chain": {"through": ["m"]}}}, None),
+        ({"labels": ["ground_truth"]}, None),
+    ],
+)
+def test_truth_that_is_written_over_is_told(
+    values: dict[str, Any], tmp_path: Path, method: dict[str, Any], because: str | None
+) -> None:
+    experiment = parse(values | {"methods": ["naive", {"name": "bought", **method}]}, tmp_path)
+    told = list(written_over(experiment))
+    assert len(told) == (because is not None)
+    assert all(one.startswith("bought: the student is not told the truth") and str(because) in one for one in told)
+
+
+def test_a_plan_tells_of_truth_that_is_written_over(values: dict[str, Any], tmp_path: Path) -> None:
+    lost = {"name": "lost", "labels": [{"ground_truth": {"budget": 5}}], "schedule": "strong_to_strong"}
+    experiment = parse(values | {"methods": ["naive", lost]}, tmp_path)
+    (text,) = preflight(experiment, plan(experiment), Store.open(tmp_path / "store")).warnings
+    assert text.startswith("lost: the student is not told the truth that ground_truth buys")

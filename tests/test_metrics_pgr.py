@@ -90,6 +90,15 @@ def test_imprecise_is_fieller_around_the_value():
         assert (0.015 - end * 0.02) ** 2 == pytest.approx(1.959963984540054**2 * deviation, rel=1e-9)
 
 
+def test_a_large_gap_whose_ratio_has_no_ends_does_not_call_it_small():
+    """Two seeds, t = 12.7: with the spread that the gain shows, t standard errors of the gap reach 0, and 4 do not."""
+    weak, student, ceiling, drawn = study([0.70, 0.70], [0.65, 0.85], [0.79, 0.81])
+    found = performance_gap_recovered(weak, student, ceiling, drawn)
+    assert (found.status, found.low, found.high) == ("imprecise", None, None)
+    assert found.gap.low > 0 and found.value == pytest.approx(0.5)
+    assert found.reason == "2 seeds: they tell their own spread too badly for the ratio to have a bounded interval."
+
+
 def test_fieller_by_hand():
     # (3 - 4R)^2 <= 1 + R^2 (variances 1, no covariance): 15 R^2 - 24 R + 8 <= 0, R = (12 +- sqrt(24)) / 15
     low, high = fieller_interval(3.0, 4.0, 1.0, 0.0, 1.0)

@@ -12,10 +12,13 @@ from pathlib import Path
 import example_results as example
 import pytest
 
+from trimtab.commands.study import print_warnings
 from trimtab.metrics.aggregate import median_pgr
 from trimtab.report import write_report
 from trimtab.report.findings import aggregate_grid
+from trimtab.report.groups import row_name
 from trimtab.report.page import render
+from trimtab.results import Results
 
 EVIL = (
     "<script>alert(1)</script></style></svg></title>\"'><img src=x onerror=alert(1)> [a](javascript:alert(1)) "
@@ -226,6 +229,28 @@ def test_a_warning_names_what_it_is_about_in_words():
         "About w9-unknown. (w9-unknown)",
     ):
         assert said in text, said
+
+
+def test_a_warning_on_the_terminal_names_what_the_table_does(capsys: pytest.CaptureFixture[str]):
+    results = example.results()
+    keys = ["w0", "s0-ceiling", results["rows"][0]["key"], "w9-unknown"]
+    results["warnings"] = [{"code": "c", "row": key, "text": "Said."} for key in keys]
+    results["warnings"].append({"code": "c", "row": None, "text": "Of all."})
+    print_warnings(Results(results))
+    named = "minilm-l6, strong ceiling of smollm2-135m, naive, 1 more"
+    assert capsys.readouterr().err == f"warning: {named}: Said.\nwarning: Of all.\n"
+
+
+@pytest.mark.parametrize(
+    ("between", "name"),
+    [
+        ([], "far"),
+        (["s0", "s0"], "far via itself, itself"),
+        (["/home/me/models/middle, layer 3", "org/model"], "far via middle, layer 3, org/model"),
+    ],
+)
+def test_the_models_in_between_are_named_without_keys_and_folders(between: list[str], name: str):
+    assert row_name({"method": "far", "weak": "w0", "strong": "s0", "chain": ["w0", *between, "s0"]}) == name
 
 
 def test_tokens_and_memory_are_added_up_where_they_were_measured():

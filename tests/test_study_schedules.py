@@ -371,12 +371,17 @@ def test_a_wrong_schedule_names_its_place(schedule: Any, message: str, tmp_path:
         parse(values | {"methods": ["naive", {"schedule": schedule}]}, tmp_path)
 
 
-def test_a_chain_through_the_student_itself(done: Done) -> None:
-    """Whatever the student is called; another layer of it is another model."""
+def test_a_chain_through_the_student_or_the_supervisor_itself(done: Done) -> None:
+    """Whatever the student is called; another layer of it is another model. So with the supervisor."""
     through = {"name": "self", "schedule": {"chain": {"through": done.values["strong"]}}}
     with pytest.raises(ExperimentError, match=r"methods: the chain goes through .*strong, which is the student itself"):
         planned(done.values | {"methods": ["naive", through]}, done.folder)
-    other = {"name": "other", "schedule": {"chain": {"through": between(done.values)[1:]}}}
+    through = {"name": "back", "schedule": {"chain": {"through": done.values["weak"]}}}
+    with pytest.raises(
+        ExperimentError, match=r"methods: the chain goes through .*weak, which is the supervisor itself"
+    ):
+        planned(done.values | {"methods": ["naive", through]}, done.folder)
+    other = {"name": "other", "schedule": {"chain": {"through": between(done.values)}}}
     planned(done.values | {"methods": ["naive", other]}, done.folder)
 
 

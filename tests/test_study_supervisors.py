@@ -259,6 +259,15 @@ def test_a_wrong_supervisor_names_its_place(weak: Any, message: str, tmp_path: P
         parse(values, tmp_path)
 
 
+@pytest.mark.parametrize("supervisor", ["prompted", "ccs", "icm"])
+def test_an_encoder_cannot_be_asked(supervisor: str, tmp_path: Path) -> None:
+    values = tiny(tmp_path, None)
+    encoder = str(tmp_path / "weak")
+    message = rf"weak\.0\.{supervisor}\.model: {supervisor} asks a model .*weak comes without a language head"
+    with pytest.raises(ExperimentError, match=message):
+        plan(parse(values | {"weak": [{supervisor: {"model": encoder}}]}, tmp_path))
+
+
 def test_people_where_no_ratings_are_held_back(tmp_path: Path) -> None:
     message = "2 human ratings are drawn per item and the task holds 0 back for it; set `held_ratings: 2` of a task"
     with pytest.raises(StageError, match=message):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from types import MappingProxyType
 from typing import Any, get_type_hints
@@ -60,12 +60,22 @@ def typed(hint: Any, value: Any, path: str) -> Any:
         # strict JSON rules: a list may become a tuple and 1 a float, but "1" never a number
         return TypeAdapter(hint).validate_json(json.dumps(value, allow_nan=False), strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        inner = ".".join(str(part) for part in first["loc"] if isinstance(part, int))
-        where = f"{path}.{inner}" if inner else path
-        raise ExperimentError(f"{where}: found {first['input']!r}; {_wanted(first['msg'])}") from None
+        raise ExperimentError(_refused(error.errors(include_url=False), path)) from None
     except (ValueError, TypeError):
         raise ExperimentError(f"{path}: found {value!r}, wanted a finite number, text, list or mapping") from None
+
+
+def _refused(errors: Sequence[Any], path: str) -> str:
+    """Return the place of the first error, what was found there, and everything that would have done."""
+
+    def place(error: Any) -> list[str]:
+        return [str(part) for part in error["loc"] if isinstance(part, int)]
+
+    where = place(errors[0])
+    wanted = list(dict.fromkeys(_wanted(one["msg"]) for one in errors if place(one) == where))
+    if all(one.startswith("wanted ") for one in wanted):  # one for each type that a setting may have
+        wanted = ["wanted " + " or ".join(one.removeprefix("wanted ") for one in wanted)]
+    return f"{'.'.join([path, *where])}: found {errors[0]['input']!r}; {wanted[0]}"
 
 
 def _wanted(message: str) -> str:

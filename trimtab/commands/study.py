@@ -91,19 +91,22 @@ def _run(experiment: Any, store: str | None, executor: Any, runs: Path, as_json:
     finally:
         listener.stop()
     print_json(results.data) if as_json else print(results.table())
-    _print_warnings(results)
+    print_warnings(results)
     print(f"report: {runs / experiment.name / 'report.html'}", file=sys.stderr)
     return results
 
 
-def _print_warnings(results: Results) -> None:
-    """Print each warning once on stderr, with the first rows that it is said of."""
+def print_warnings(results: Results) -> None:
+    """Print each warning once on stderr, with the first rows that it is said of, called as in the table."""
+    from trimtab.report.provenance import about
+
     spoken: dict[str, dict[str, None]] = {}
     for one in results.warnings:
         if one["code"] != "data":
             spoken.setdefault(one["text"], {}).update({one["row"]: None} if one["row"] else {})
     for text, rows in spoken.items():
-        names = [*list(rows)[:NAMED], *([f"{len(rows) - NAMED} more"] if len(rows) > NAMED else [])]
+        names = [about(results.data, row) for row in list(rows)[:NAMED]]
+        names += [f"{len(rows) - NAMED} more"] if len(rows) > NAMED else []
         print(f"warning: {', '.join(names)}{': ' if names else ''}{text}", file=sys.stderr)
 
 

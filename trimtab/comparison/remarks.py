@@ -136,7 +136,11 @@ def _fit_warnings(fits: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]
     for key, facts in fits.items():
         found += [{"code": "strength_edge", "row": key, "text": text} for text in edge_warnings(facts)]
         if any(one.get("converged") is False for one in facts):
-            text = "A fit stopped at max_steps before its gradient was small; raise max_steps or the penalty."
+            text = (
+                "A fit stopped at max_steps before its gradient was small; raise max_steps or the penalty. Of an "
+                "objective of your own, suspect `curvature` first: where it is too small, steps overshoot, however "
+                "many they are."
+            )
             found.append({"code": "not_converged", "row": key, "text": text})
     return found
 

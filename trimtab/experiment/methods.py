@@ -21,7 +21,10 @@ from trimtab.objectives.naive import Naive
 from trimtab.schedules import SCHEDULES
 from trimtab.schedules.schedule import Schedule
 from trimtab.supervise import LABEL_STEPS
-from trimtab.types import InformedStep, LabelStep, Objective
+from trimtab.types import InformedStep, LabelStep, Objective, SelfTargeted
+
+COMPOSED = ("name", "labels", "schedule", "objective", "conflict")
+"""Keys of a method that is not a published one."""
 
 
 def methods(values: Any, folder: Path) -> tuple[Method, ...]:
@@ -32,7 +35,7 @@ def methods(values: Any, folder: Path) -> tuple[Method, ...]:
     names = [method.name for method in found]
     for i, name in enumerate(names):
         if not is_name(name):
-            raise ExperimentError(f"methods.{i}.name: found {name!r}, wanted {NAME_RULE}")
+            raise ExperimentError(f"methods.{i}.name: found {name!r}, wanted {NAME_RULE}; give it a `name`")
         if name in CONTROLS:
             raise ExperimentError(f"methods.{i}.name: {name!r} is a control's name; give the method another `name`")
         if name in names[:i]:
@@ -49,6 +52,7 @@ def _method(values: Any, path: str, folder: Path) -> Method:
     if isinstance(values, dict) and {"objective", "schedule", "conflict", "labels"} & set(values):
         return _composed(values, path, folder)
     if isinstance(values, dict) and "name" in values:
+        check_keys(values, COMPOSED, path)
         raise ExperimentError(
             f"{path}: found a name alone; wanted one or more of labels, schedule, objective and conflict beside it"
         )
@@ -65,16 +69,17 @@ def _method(values: Any, path: str, folder: Path) -> Method:
 
 
 def _composed(values: dict[str, Any], path: str, folder: Path) -> Method:
-    check_keys(values, ("name", "labels", "schedule", "objective", "conflict"), path)
-    objective = values.get("objective", "naive")
+    check_keys(values, COMPOSED, path)
+    objective = _objective(values.get("objective", "naive"), f"{path}.objective", folder)
+    labels = _steps(values.get("labels", []), f"{path}.labels", folder)
     schedule = _schedule(values["schedule"], f"{path}.schedule", folder) if "schedule" in values else None
     conflict = _conflict(values["conflict"], f"{path}.conflict") if "conflict" in values else None
     own = [values[key] for key in ("conflict", "schedule", "objective") if values.get(key, "naive") != "naive"]
     called = "-".join(named(one, path)[0] for one in own[:1] or values.get("labels") or ["naive"])
     return Method(
         name=typed(str, values.get("name", _short(called)), f"{path}.name"),
-        objective=_objective(objective, f"{path}.objective", folder),
-        labels=_steps(values.get("labels", []), f"{path}.labels", folder),
+        objective=objective,
+        labels=labels,
         schedule=schedule,
         conflict=conflict,
     )
@@ -93,6 +98,11 @@ def _objective(value: Any, path: str, folder: Path) -> Objective:
         raise ExperimentError(
             f"{path}: {name!r} has the curvature {found.curvature!r}; wanted a number above 0, at least the largest "
             "curvature of one example's loss in its logits"
+        )
+    if isinstance(found, SelfTargeted) and callable(found.target) and not found.scheduled:
+        raise ExperimentError(
+            f"{path}: {name!r} has a `target` that moves with the student, and `scheduled` is {found.scheduled}; "
+            "wanted True: where the target moves, a fit takes a stated number of steps"
         )
     return found
 

@@ -72,6 +72,11 @@ def _learner(values: Any, path: str, folder: Path) -> Learner:
         values = {"model": values}
     if not isinstance(values, dict):
         raise ExperimentError(f"{path}: found {in_words(values)}, wanted a mapping with a key `model`")
+    if "model" not in values and len(values) == 1 and next(iter(values)) in SUPERVISORS:
+        raise ExperimentError(
+            f"{path}: found the supervisor {next(iter(values))}, wanted a single model: a name, or a mapping with a "
+            "key `model`"
+        )
     fit_name, fit_settings = named(values.get("fit", "probe"), f"{path}.fit", key="kind")
     cls = one_of(fit_name, FITS, f"{path}.fit")
     spec = {key: value for key, value in values.items() if key != "fit"}

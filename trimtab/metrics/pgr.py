@@ -9,7 +9,8 @@ weak in the direction that is better (its sign turned where lower is better), wi
 
     ok          the interval lies above 0 and the gap is at least 4 standard errors: percentiles of the ratio
                 over draws (2 to 4 seeds: Fieller interval, whose quantiles know the number of seeds)
-    imprecise   the interval lies above 0, the gap is under 4 standard errors: Fieller interval
+    imprecise   the interval lies above 0, the gap is under 4 standard errors: Fieller interval; also 2 to 4 seeds
+                whose Fieller interval has no ends, whatever the gap
     no_gap      the interval holds 0, whatever the sign of the gap (one-sided 97.5 % test fails): no value
     reversed    the interval lies below 0, so the ceiling is shown to be worse than the weak model: no value
     self_pair   weak and strong are the same model: no value
@@ -98,8 +99,13 @@ def performance_gap_recovered(
     low, high = fieller(gain, gap, share)
     if errors >= PRECISE and low is not None:
         return PGR(value, low, high, "ok", left_out, interval, ratios)
-    reason = f"The gap is {errors:.2f} standard errors, under {PRECISE:.0f}, so the ratio is uncertain"
-    reason += " (Fieller interval)." if low is not None else " and its Fieller interval has no ends."
+    if errors >= PRECISE:
+        reason = (
+            f"{len(gap.point)} seeds: they tell their own spread too badly for the ratio to have a bounded interval."
+        )
+    else:
+        reason = f"The gap is {errors:.2f} standard errors, under {PRECISE:.0f}, so the ratio is uncertain"
+        reason += " (Fieller interval)." if low is not None else " and its Fieller interval has no ends."
     return PGR(value, low, high, "imprecise", " ".join(filter(None, (reason, left_out))), interval, ratios)
 
 

@@ -7,6 +7,7 @@ from trimtab.experiment import Experiment, Supervisor, asked_by, learners_of
 from trimtab.fit.tune_settings import Tune
 from trimtab.learner import Learner
 from trimtab.models.source import locate
+from trimtab.schedules.chain import Chain
 from trimtab.tasks.features import Features
 from trimtab.types import ModelSpec
 
@@ -26,12 +27,20 @@ def check_feature_tables(experiment: Experiment) -> None:
     for side, learners in (("weak", experiment.weak), ("strong", experiment.strong)):
         for number, one in enumerate(learners):
             _check_asked(f"{side}.{number}", one)
-            tuned = [learner.spec for learner in learners_of(one) if isinstance(learner.fit, Tune)]
-            for spec in (spec for spec in tuned if locate(spec).kind == "features"):
-                raise ExperimentError(
-                    f"{side}.{number}.fit: found tune, wanted probe: {spec.model} is a table of features, which has no "
-                    "weights to tune"
-                )
+            for learner in learners_of(one):
+                _check_fit(f"{side}.{number}", learner)
+    for number, method in enumerate(experiment.methods):
+        for link, one in enumerate(method.schedule.through if isinstance(method.schedule, Chain) else ()):
+            _check_fit(f"methods.{number}.schedule.chain.through.{link}", one)
+
+
+def _check_fit(place: str, learner: Learner) -> None:
+    """Raise ExperimentError where a table of features is to be tuned."""
+    if isinstance(learner.fit, Tune) and locate(learner.spec).kind == "features":
+        raise ExperimentError(
+            f"{place}.fit: found tune, wanted probe: {learner.spec.model} is a table of features, which has no weights "
+            "to tune"
+        )
 
 
 def _check_asked(place: str, supervisor: Supervisor) -> None:

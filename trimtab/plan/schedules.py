@@ -74,7 +74,7 @@ def taught(seed: Seed, supervisor: Supervisor, student: Learner, method: Method)
         return Taught(Predictor(asked), told)
     if isinstance(schedule, EasyTruth):
         return Taught(*easy_taught(seed, student, method))
-    links, folds = _links(schedule, student)
+    links, folds = _links(schedule, supervisor, student)
     for link in links:
         told = given = seed.cross_fitted(link, method.objective, told, given, "transfer", folds)
 
@@ -143,7 +143,7 @@ def _of_length(student: Learner, length: int) -> Learner:
     return replace(student, fit=replace(fit, epochs=length))
 
 
-def _links(schedule: object, student: Learner) -> tuple[tuple[Learner, ...], int]:
+def _links(schedule: object, supervisor: Supervisor, student: Learner) -> tuple[tuple[Learner, ...], int]:
     """The models that hand the labels on before the student, and the folds in which they do."""
     if isinstance(schedule, StrongToStrong):
         return (student,) * schedule.rounds, schedule.folds
@@ -153,6 +153,11 @@ def _links(schedule: object, student: Learner) -> tuple[tuple[Learner, ...], int
                 raise ExperimentError(
                     f"methods: the chain goes through {link.spec.model}, which is the student itself, read and fitted "
                     "alike; take it out, or use strong_to_strong for a student that relabels for itself"
+                )
+            if same(link, supervisor):
+                raise ExperimentError(
+                    f"methods: the chain goes through {link.spec.model}, which is the supervisor itself, read and "
+                    "fitted alike; take it out, or give it another layer or fit"
                 )
         return schedule.through, schedule.folds
     return (), 0

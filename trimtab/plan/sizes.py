@@ -22,15 +22,17 @@ def check_sizes(experiment: Experiment) -> None:
             for name in ("budget", "neighbours"):
                 asked = getattr(step, name, 0)
                 # a budget may be all items, a neighbour is another item
-                if isinstance(asked, int) and asked > items - (name == "neighbours"):
+                most = items - (name == "neighbours")
+                if isinstance(asked, int) and asked > most:
                     raise ExperimentError(
-                        f"methods.{place}.labels.{number}.{name}: found {asked}, and the transfer split has {items} "
-                        "items"
+                        f"methods.{place}.labels.{number}.{name}: found {asked}, wanted at most {most}: the transfer "
+                        f"split has {items} items"
                     )
         folds = getattr(method.schedule, "folds", 0)
-        if folds > items:
+        if method.schedule is not None and folds > items:
             raise ExperimentError(
-                f"methods.{place}.schedule.folds: found {folds}, and the transfer split has {items} items"
+                f"methods.{place}.schedule.{method.schedule.name}.folds: found {folds}, wanted at most {items}, the "
+                "items of the transfer split"
             )
 
 
@@ -41,7 +43,7 @@ def check_classes(experiment: Experiment, classes: Sequence[str]) -> None:
         if isinstance(one, Annotator) and len(one.confusion) != count:
             raise ExperimentError(
                 f"weak.{place}.annotator.confusion: found {len(one.confusion)} rows, and the task has {count} classes "
-                f"({named})"
+                f"({named}); give a row and a column for each class, in this order"
             )
         if not isinstance(one, Learner) and KNOWN[type(one)].two_classes and count != 2:
             raise ExperimentError(
@@ -54,5 +56,5 @@ def check_classes(experiment: Experiment, classes: Sequence[str]) -> None:
             if isinstance(prior, tuple) and prior and len(prior) != count:
                 raise ExperimentError(
                     f"methods.{place}.labels.{number}.prior: found {len(prior)} shares, and the task has {count} "
-                    f"classes ({named})"
+                    f"classes ({named}); give one for each class, in this order, or `uniform`"
                 )

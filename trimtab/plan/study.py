@@ -25,6 +25,7 @@ from trimtab.plan.pair import Pair, Registers
 from trimtab.plan.register import Register
 from trimtab.plan.seed import Seed
 from trimtab.plan.sizes import check_sizes
+from trimtab.plan.steps import check_steps
 from trimtab.plan.twice import check_named_once
 from trimtab.stages.compare import Compare, Row
 from trimtab.stages.stage import Stage, order
@@ -59,6 +60,7 @@ def plan_generalize(experiment: Experiment) -> Plan:
     check_feature_tables(experiment)
     check_named_once(experiment)
     check_sizes(experiment)
+    check_steps(experiment)
     check_language_heads(experiment)
     kinds = _kinds(experiment)
     check_imitation(experiment, kinds)

@@ -17,6 +17,7 @@ from trimtab.plan import Plan
 from trimtab.plan.sizes import check_classes
 from trimtab.preflight.known import Preflight
 from trimtab.preflight.layers import check_layers, config_of
+from trimtab.preflight.relabelled import written_over
 from trimtab.stages.conflict import SplitSecond
 from trimtab.stages.data import Data
 from trimtab.stages.split import Split
@@ -100,9 +101,11 @@ def is_soon_read(task: Any) -> bool:
 
 
 def _warnings(experiment: Experiment, planned: Plan, prompt: str | None) -> tuple[str, ...]:
-    """Return what is said of models that are given nothing but the text, and of methods that will not run."""
+    """Return what is said of models that are given nothing but the text, of methods that will not run, and of truth
+    that is bought in vain.
+    """
     not_run = (f"{name} will not be run: {reason}" for name, reason in planned.compare.not_run)
-    return (*_bare(experiment, prompt), *not_run)
+    return (*_bare(experiment, prompt), *not_run, *written_over(experiment))
 
 
 def _bare(experiment: Experiment, prompt: str | None) -> tuple[str, ...]:

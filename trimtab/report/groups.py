@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from trimtab.comparison.controls import CONTROLS
@@ -115,9 +116,16 @@ def row_name(row: Row) -> str:
     if control:
         known = CONTROLS.get(str(control))
         return f"({known.letter}) {known.words}" if known else printable(control).replace("_", " ")
-    between = list(row.get("chain") or ())[1:-1]
-    via = f" via {', '.join(printable(key) for key in between)}" if between else ""
+    between = [_link_name(row, str(key)) for key in list(row.get("chain") or ())[1:-1]]
+    via = f" via {', '.join(between)}" if between else ""
     return printable(row.get("method", "unnamed")) + via
+
+
+def _link_name(row: Row, link: str) -> str:
+    """Return a model in between in words; of a folder the last part, as of the pair's own models."""
+    if link == row.get("strong"):
+        return "itself"
+    return printable(PurePath(link).name if PurePath(link).is_absolute() else link)
 
 
 def truth_mark(row: Row) -> str:

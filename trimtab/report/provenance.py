@@ -111,7 +111,7 @@ def warning_texts(results: Results) -> list[str]:
     for warning in results.get("warnings") or ():
         text = str(warning.get("text"))
         if text not in said_already and warning.get("code") not in SAID_IN_TABLE:
-            rows_of.setdefault(text, []).extend([_about(results, str(warning["row"]))] if warning.get("row") else [])
+            rows_of.setdefault(text, []).extend([about(results, str(warning["row"]))] if warning.get("row") else [])
     return [printable(text, 600) + (f" ({_few(rows)})" if rows else "") for text, rows in rows_of.items()]
 
 
@@ -159,7 +159,7 @@ def _class(index: int, classes: Sequence[str]) -> str:
     return printable(classes[index], 60) if 0 <= index < len(classes) else f"class {index}"
 
 
-def _about(results: Results, key: str) -> str:
+def about(results: Results, key: str) -> str:
     """Return what a warning's key means: a model, a pair's ceiling, or a row, with its pair where there are several."""
     models = results.get("models") or {}
     if key in models:

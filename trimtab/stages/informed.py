@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from trimtab.digest import component_identity
-from trimtab.stages.label import checked_step
 from trimtab.stages.stage import Stage
+from trimtab.stages.step_call import stepped
 from trimtab.types import Evidence, InformedStep, Judged, Labels, Progress
 
 
@@ -53,7 +53,7 @@ class LabelInformed(Stage):
         from trimtab.stages.tables import read_labels, write_labels
 
         before = read_labels(inputs["labels"])
-        after = checked_step(self.step, before, self.step(before, self._evidence(inputs, before)))
+        after = stepped(self.step, before, self._evidence(inputs, before))
         write_labels(out, after)
         return {"items": len(after.ids), "kept": int((after.weights > 0).sum()), "truth": after.truth}
 

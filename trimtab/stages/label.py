@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 from trimtab.digest import component_identity
 from trimtab.stages.stage import Stage
-from trimtab.types import InformedStep, Labels, LabelStep, Progress, Truth, all_truth, most_truth
+from trimtab.stages.step_call import stepped
+from trimtab.types import Labels, LabelStep, Progress, Truth
 
 
 @dataclass(frozen=True)
@@ -129,49 +130,3 @@ class LabelFlipped(Stage):
         aligned = Labels(weak.ids, gold.probabilities[rows], gold.weights[rows], "oracle")
         write_labels(out, flipped_truth(aligned, weak, self.seed))
         return {"items": len(weak.ids), "truth": self.truth}
-
-
-def stepped(step: LabelStep, before: Labels) -> Labels:
-    """Return the labels after a step that was held to its promise, marked with the most truth in any of it.
-
-    Raises FitError where the step returns other items, or what are no probabilities or weights.
-    """
-    return checked_step(step, before, step(before))
-
-
-def checked_step(step: LabelStep | InformedStep, before: Labels, after: Labels) -> Labels:
-    """Return what a step made, held to its promise and marked as in `stepped`; raises what `stepped` raises."""
-    _check_step(step, before, after)
-    # what a step says of itself stands, also where its labels forget to
-    return replace(after, truth=most_truth([after.truth, all_truth([before.truth, step.truth])]))
-
-
-def _check_step(step: object, before: Labels, after: Any) -> None:
-    """Hold a label step to its promise: the same items in the same order, valid probabilities and weights, and more
-    than one class to learn where there was more than one.
-    """
-    import numpy as np
-
-    from trimtab.errors import FitError
-
-    name = type(step).__name__
-    if not isinstance(after, Labels):
-        raise FitError(f"label step {name} returned {type(after).__name__}; wanted trimtab.types.Labels")
-    if after.ids != before.ids:
-        raise FitError(f"label step {name} returned other ids than it was given; drop an item by giving it weight 0")
-    if after.probabilities.shape != before.probabilities.shape:
-        raise FitError(
-            f"label step {name} returned probabilities of shape {after.probabilities.shape}; wanted "
-            f"{before.probabilities.shape}: one row per item, one column per class"
-        )
-    if not np.allclose(after.probabilities.sum(1), 1, atol=1e-6) or after.probabilities.min() < 0:
-        raise FitError(f"label step {name} returned rows that are not probabilities (non-negative, summing to 1)")
-    if not (np.isfinite(after.weights).all() and (after.weights >= 0).all() and after.weights.any()):
-        raise FitError(f"label step {name} must return finite weights of at least 0 with one above 0")
-    classes, left = (np.unique(one.probabilities[one.weights > 0].argmax(1)) for one in (before, after))
-    if len(left) == 1 < len(classes):
-        kept = int((after.weights > 0).sum())
-        raise FitError(
-            f"label step {name} leaves {kept} of {len(after.ids)} items, all of class {left[0]}, so that there is "
-            "nothing to tell classes apart by; keep more of them"
-        )
