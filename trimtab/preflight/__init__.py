@@ -3,6 +3,7 @@
 generalize.py   a study of learning from weak labels
 search.py       a search study
 layers.py       whether models have the layers that are asked for
+tables.py       whether tables of features can be used
 known.py        what a preflight finds
 """
 

@@ -1,4 +1,4 @@
-"""A study of learning from weak labels: whether the data make the splits and the models have the layers.
+"""A study of learning from weak labels: whether the data make the splits and the models suit them.
 
 Data that were read before are not read again; data on the hub, large files and tasks of other packages are left to the
 stage that reads them.
@@ -17,6 +17,7 @@ from trimtab.plan import Plan
 from trimtab.plan.sizes import check_classes
 from trimtab.preflight.known import Preflight
 from trimtab.preflight.layers import check_layers, config_of
+from trimtab.preflight.tables import check_tables
 from trimtab.stages.conflict import SplitSecond
 from trimtab.stages.data import Data
 from trimtab.stages.split import Split
@@ -43,7 +44,8 @@ BARE = "{text}"
 def preflight_generalize(experiment: Experiment, planned: Plan, store: Store) -> Preflight:
     """Return what is known of a study before any stage is run.
 
-    Raises ExperimentError where a model lacks a layer; TaskError where the data cannot be used or are too few.
+    Raises ExperimentError where a model lacks a layer or a table of features cannot be used; TaskError where the data
+    cannot be used or are too few.
     """
     check_layers(experiment.models())
     data = planned.compare.data
@@ -61,9 +63,12 @@ def preflight_generalize(experiment: Experiment, planned: Plan, store: Store) ->
     else:
         if isinstance(experiment.task, StreamedTask):
             _check_rows(experiment.task, experiment.split)
+        check_tables(experiment, ())
         prompt = experiment.task.prompt if isinstance(experiment.task, File | Hub | StreamedTask) else None
         return Preflight(None, {}, (), _warnings(experiment, planned, prompt))
+    assert isinstance(data, Data)
     check_classes(experiment, pool.classes)
+    check_tables(experiment, [one for ids, _ in data.roles(pool).values() for one in ids])
     seconds = {one.seed: one for one in planned.stages if isinstance(one, SplitSecond)}
     for split in splits:
         if not store.has(split.kind, split.digest):
