@@ -11,9 +11,13 @@ import pytest
 from tiny_models import WORDS, tiny_causal
 
 from trimtab.errors import ExperimentError, TaskError
+from trimtab.executors.local import run_stages
+from trimtab.executors.monitor import Quiet
 from trimtab.experiment import parse
 from trimtab.plan import plan
+from trimtab.preflight import preflight
 from trimtab.stages.pairs import both_orders
+from trimtab.store import Store
 from trimtab.study import run
 from trimtab.tasks.pairs import Pairs, common_prompt
 from trimtab.tasks.splits import SplitSettings, fix_pool
@@ -142,6 +146,22 @@ def test_a_study_on_pairs_learns_and_no_order_decides(tmp_path: Path) -> None:
     assert controls == {"flipped_truth", "weak_on_weak", "weak_on_truth"}
     (said,) = [one["text"] for one in results.warnings if one["code"] == "no_zero_shot"]
     assert "pairs of answers, which a model cannot be asked about yet" in said
+
+
+def test_more_items_of_a_second_goal_than_its_file_holds_are_named_before_anything_is_run(tmp_path: Path) -> None:
+    values = experiment(tmp_path)
+    values["task"] |= {"second_path": write(tmp_path / "second.jsonl", rows(30)), "second": 31}
+    values["methods"] = ["naive", {"name": "both", "objective": "naive", "conflict": "implicit"}]
+    store = Store.open(tmp_path / "store")
+    asked = parse(values, tmp_path)
+    fits = parse(values | {"task": values["task"] | {"second": 30}}, tmp_path)
+    for _ in range(2):  # the file as it is, then what was made of it
+        with pytest.raises(TaskError, match="the data set has 30 of its own, wanted 31"):
+            preflight(asked, plan(asked), store)
+        planned = plan(fits)
+        assert preflight(fits, planned, store).test_items == 80
+        early = [one for one in planned.stages if one.kind in ("data", "split", "second_split")]
+        run_stages(early, store, 1, Quiet())
 
 
 REFUSED = {
