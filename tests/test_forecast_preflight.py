@@ -17,6 +17,7 @@ from tiny_models import LAYERS, save, tiny_bert, tiny_gpt2, tiny_llama
 from tiny_study import study, write_reviews
 
 from trimtab.cli import run_command
+from trimtab.comparison.parts import LENGTH
 from trimtab.errors import ExperimentError, TaskError
 from trimtab.executors.local import run_stages
 from trimtab.executors.monitor import Quiet
@@ -134,6 +135,16 @@ def test_a_plan_says_what_is_left_out_of_the_data(values: dict[str, Any], tmp_pa
     found = forecast(experiment, Store.open(tmp_path / "store"))
     assert found["dropped"]["duplicate"] == 3
     assert "items left out of the data: 3 duplicate" in forecast_text(found)
+
+
+def test_a_cut_of_a_number_that_the_items_do_not_have(values: dict[str, Any], tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "store")
+    wrong, right = (parse({**values, "cuts": {name: [9]}}, tmp_path) for name in ("lenght", LENGTH))
+    for _ in range(2):  # from the file, then from what is cached
+        with pytest.raises(ExperimentError, match=r"cuts: no number is called lenght; there are .*text length in"):
+            preflight(wrong, plan(wrong), store)
+        preflight(right, plan(right), store)
+        run_stages(plan(right).stages[:1], store, 1, Quiet())
 
 
 def test_large_data_are_left_to_their_stage(

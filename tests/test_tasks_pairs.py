@@ -148,6 +148,11 @@ def test_a_study_on_pairs_learns_and_no_order_decides(tmp_path: Path) -> None:
     assert "pairs of answers, which a model cannot be asked about yet" in said
 
 
+def test_a_model_that_reads_pairs_is_not_told_to_ask_for_a_class(tmp_path: Path) -> None:
+    asked = parse(experiment(tmp_path), tmp_path)  # its `prompt:` would name a column
+    assert preflight(asked, plan(asked), Store.open(tmp_path / "store")).warnings == ()
+
+
 def test_more_items_of_a_second_goal_than_its_file_holds_are_named_before_anything_is_run(tmp_path: Path) -> None:
     values = experiment(tmp_path)
     values["task"] |= {"second_path": write(tmp_path / "second.jsonl", rows(30)), "second": 31}

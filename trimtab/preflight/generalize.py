@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trimtab.errors import TaskError
+from trimtab.comparison.parts import unknown_cuts
+from trimtab.errors import ExperimentError, TaskError
 from trimtab.experiment import Experiment
 from trimtab.models.kind import has_language_head
 from trimtab.models.source import locate
@@ -46,8 +47,8 @@ BARE = "{text}"
 def preflight_generalize(experiment: Experiment, planned: Plan, store: Store) -> Preflight:
     """Return what is known of a study before any stage is run.
 
-    Raises ExperimentError where a model lacks a layer or a table of features cannot be used; TaskError where the data
-    cannot be used or are too few.
+    Raises ExperimentError where a model lacks a layer, a table of features cannot be used or the items have no number
+    that is to be cut; TaskError where the data cannot be used or are too few.
     """
     check_layers(experiment.models())
     data = planned.compare.data
@@ -69,6 +70,7 @@ def preflight_generalize(experiment: Experiment, planned: Plan, store: Store) ->
     assert isinstance(data, Data)
     pool = held.pool
     check_classes(experiment, pool.classes)
+    _check_cuts(experiment, held.numbers)
     check_tables(experiment, [one for ids, _ in data.roles(pool).values() for one in ids])
     seconds = {one.seed: one for one in planned.stages if isinstance(one, SplitSecond)}
     for split in splits:
@@ -79,6 +81,12 @@ def preflight_generalize(experiment: Experiment, planned: Plan, store: Store) ->
         if second is not None:
             _check_second(second, held, (*members["supervisor"], *members["transfer"]))
     return Preflight(len(pool.test), dict(pool.dropped), held.notes, _warnings(experiment, planned, held.prompt))
+
+
+def _check_cuts(experiment: Experiment, numbers: Sequence[str]) -> None:
+    """Raise ExperimentError where scores are to be cut by a number that the items do not have."""
+    for warning in unknown_cuts(dict(experiment.cuts), numbers):
+        raise ExperimentError(warning["text"])
 
 
 def _check_second(wanted: SplitSecond, held: Held, taken: Sequence[str]) -> None:
@@ -122,8 +130,8 @@ def _warnings(experiment: Experiment, planned: Plan, prompt: str | None) -> tupl
 
 def _bare(experiment: Experiment, prompt: str | None) -> tuple[str, ...]:
     """Return a warning that names the causal models to which nothing but the text is given."""
-    if getattr(experiment.task, "listwise", False):
-        return ()  # a choice is the answer that a prompt would ask for
+    if getattr(experiment.task, "listwise", False) or getattr(experiment.task, "paired", False):
+        return ()  # what is read ends with the answer that a prompt would ask for
     names = {
         spec.model: None
         for _, spec in experiment.models()
