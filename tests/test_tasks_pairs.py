@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tiny_models import WORDS, tiny_causal
 
+from trimtab.comparison.cut_answers import cut_answer_warnings
 from trimtab.errors import ExperimentError, TaskError
 from trimtab.executors.local import run_stages
 from trimtab.executors.monitor import Quiet
@@ -146,6 +147,28 @@ def test_a_study_on_pairs_learns_and_no_order_decides(tmp_path: Path) -> None:
     assert controls == {"flipped_truth", "weak_on_weak", "weak_on_truth"}
     (said,) = [one["text"] for one in results.warnings if one["code"] == "no_zero_shot"]
     assert "pairs of answers, which a model cannot be asked about yet" in said
+
+
+def test_answers_that_were_cut_are_warned_of_where_the_end_goes(tmp_path: Path) -> None:
+    values = experiment(tmp_path, 120)
+    (weak,), (strong,) = values["weak"], values["strong"]
+    values |= {"methods": ["naive"], "controls": False, "metrics": ["accuracy"], "weak": [weak | {"max_tokens": 8}]}
+    values |= {"strong": [strong | {"max_tokens": 8, "cut": "start"}]}
+    values["task"] |= {"supervisor": 30, "transfer": 30, "test": 30}
+    results = run(parse(values, tmp_path), store=tmp_path / "store")
+    (warning,) = (one for one in results.warnings if one["code"] == "cut_answers")
+    lost = results.data["splits"]["truncated"]
+    assert warning["row"] == "w0" and lost["w0"] == lost["s0"] == 180  # both answers of 90 pairs
+    assert "180 texts are longer than max_tokens (8)" in warning["text"] and "`cut: start`" in warning["text"]
+
+
+def test_cut_answers_are_those_of_pairs_and_choices_alone() -> None:
+    models = {"w0": {"model": "small", "truncated": 1}, "s0": {"model": "large", "truncated": 0}}
+    for data, count in (({"pairs": True}, 1), ({"choices": {"fewest": 2, "most": 4}}, 1), ({"classes": []}, 0)):
+        assert len(cut_answer_warnings(models, data, {"w0", "s0"})) == count
+    (warning,) = cut_answer_warnings(models, {"pairs": True}, {"w0"})
+    assert warning["text"].startswith("small: 1 text is longer than max_tokens and lost the end")
+    assert cut_answer_warnings(models, {"pairs": True}, {"s0"}) == []
 
 
 def test_a_model_that_reads_pairs_is_not_told_to_ask_for_a_class(tmp_path: Path) -> None:
