@@ -75,6 +75,19 @@ def test_the_common_prompt_ends_with_the_last_common_turn(chosen: str, rejected:
     assert common_prompt(chosen, rejected) == prompt
 
 
+@pytest.mark.parametrize("chosen, rejected", [
+    ("\n\nHuman: a\n\nAssistant: x", "\n\nHuman: b\n\nAssistant: y"),
+    ("hello there", "hello"),
+])  # fmt: skip
+def test_dialogues_without_a_common_beginning_are_named(chosen: str, rejected: str, tmp_path: Path) -> None:
+    told = [{"chosen": f"{DIALOGUE} a", "rejected": f"{DIALOGUE} b"}, {"chosen": chosen, "rejected": rejected}]
+    path = write(tmp_path / "p.jsonl", told)
+    with pytest.raises(TaskError, match=r'p\.jsonl, line 2, column "rejected": found a dialogue that has no turn'):
+        Pairs(path).read()
+    items = Pairs(path, prompt=None).read()  # said to have none, each is an answer as it stands
+    assert items.sides is not None and sorted(items.sides[1]) == sorted([chosen, rejected])
+
+
 def test_equal_answers_are_named_or_dropped(tmp_path: Path) -> None:
     path = write(tmp_path / "p.jsonl", [*rows(2), {"prompt": "q", "chosen": "same", "rejected": "same "}])
     with pytest.raises(TaskError, match=r"line 3.*the same answer as the chosen one.*equal: drop"):

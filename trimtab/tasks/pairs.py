@@ -118,22 +118,37 @@ class Pairs:
             table.require(self.prompt, "prompt")
         column = asked if asked in table.columns else None
         for row in table.rows:
-            chosen, rejected = (text_of(table, row, name) for name in (self.chosen, self.rejected))
-            if chosen.strip() == rejected.strip():
-                if self.equal == "drop":
-                    continue
+            found = self._answers(table, row, column)
+            if found is not None:
+                yield Pair(*found, split)
+            elif self.equal == "error":
                 raise _same(table, row, self.rejected)
-            if column is not None:
-                yield Pair(text_of(table, row, column), chosen, rejected, split)
-            else:
-                prompt = common_prompt(chosen, rejected) if self.prompt == "auto" else ""
-                yield Pair(prompt, chosen[len(prompt) :], rejected[len(prompt) :], split)
+
+    def _answers(self, table: Table, row: Row, column: str | None) -> tuple[str, str, str] | None:
+        """Return the prompt and both answers of a row; none where the answers are the same."""
+        chosen, rejected = (text_of(table, row, name) for name in (self.chosen, self.rejected))
+        if chosen.strip() == rejected.strip():
+            return None
+        if column is not None:
+            return text_of(table, row, column), chosen, rejected
+        prompt = common_prompt(chosen, rejected) if self.prompt == "auto" else ""
+        if self.prompt == "auto" and not prompt:
+            raise _apart(table, row, self.rejected)
+        return prompt, chosen[len(prompt) :], rejected[len(prompt) :]
 
 
 def _same(table: Table, row: Row, column: str) -> TaskError:
     return wrong(
         table, row, column, "the same answer as the chosen one", "two different answers, or `equal: drop` in the task."
     )
+
+
+def _apart(table: Table, row: Row, column: str) -> TaskError:
+    return wrong(
+        table, row, column, 'a dialogue that has no turn "Assistant:" in common with the chosen one',
+        "two dialogues that begin alike, a column with the prompt (`prompt: ...` in the task), or `prompt: null` for "
+        "answers without one.",
+    )  # fmt: skip
 
 
 def common_prompt(chosen: str, rejected: str) -> str:
