@@ -137,7 +137,7 @@ def test_a_study_on_features(tmp_path: Path) -> None:
     models = results.data["models"]
     assert (models["w0"]["model"], models["s0"]["model"]) == ("weak.parquet", "strong.parquet")
     assert {one["control"] for one in results.data["rows"]} >= {"flipped_truth", "weak_on_weak", "weak_on_truth"}
-    assert "no zero-shot control" in str(results.data["warnings"])
+    assert "no zero-shot control: a table of features cannot be asked." in str(results.data["warnings"])
 
 
 def test_a_table_that_cannot_be_used_stops_the_plan_with_one_message(

@@ -83,13 +83,26 @@ def test_a_plan_names_a_model_that_is_not_there(
     assert str(tmp_path / model) in capsys.readouterr().err
 
 
+def grouped(values: dict[str, Any], folder: Path, **sizes: int) -> dict[str, Any]:
+    """Return a study on twenty groups of ten items."""
+    rows = [(f"r{k}", f"text number {k} {k * 7}", ("bad", "good")[k % 2], k // 10) for k in range(200)]
+    path = folder / "grouped.csv"
+    path.write_text("\n".join(["id,text,label,group", *(",".join(map(str, row)) for row in rows)]), "utf-8")
+    return task(values, path=str(path), group="group", **sizes) | {"split": {}}
+
+
+def test_a_plan_says_that_test_items_come_in_groups(values: dict[str, Any], tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "store")
+    found = forecast(parse(grouped(values, tmp_path, supervisor=50, transfer=50, test=40), tmp_path), store)
+    assert 4 <= found["test_groups"] <= 20 < found["test_items"] == 40
+    assert f"the test items fall into {found['test_groups']} groups" in forecast_text(found)
+    alone = forecast(parse(values, tmp_path), store)
+    assert alone["test_groups"] == alone["test_items"] and "groups" not in forecast_text(alone)
+
+
 def test_a_seed_that_groups_leave_too_little_for(values: dict[str, Any], tmp_path: Path) -> None:
     """Twenty groups of ten: a supervisor split of 95 leaves no whole groups for a transfer split of 95."""
-    rows = [(f"r{k}", f"text number {k} {k * 7}", ("bad", "good")[k % 2], k // 10) for k in range(200)]
-    path = tmp_path / "grouped.csv"
-    path.write_text("\n".join(["id,text,label,group", *(",".join(map(str, row)) for row in rows)]), "utf-8")
-    sizes = {"supervisor": 95, "transfer": 95, "test": 10}
-    experiment = parse(task(values, path=str(path), group="group", **sizes) | {"split": {}}, tmp_path)
+    experiment = parse(grouped(values, tmp_path, supervisor=95, transfer=95, test=10), tmp_path)
     with pytest.raises(TaskError, match="Too few items for the transfer split of seed 0"):
         preflight(experiment, plan(experiment), Store.open(tmp_path / "store"))
 

@@ -80,7 +80,8 @@ def preflight_generalize(experiment: Experiment, planned: Plan, store: Store) ->
         members = split.members(pool)
         if second is not None:
             _check_second(second, held, (*members["supervisor"], *members["transfer"]))
-    return Preflight(len(pool.test), dict(pool.dropped), held.notes, _warnings(experiment, planned, held.prompt))
+    warnings = _warnings(experiment, planned, held.prompt)
+    return Preflight(len(pool.test), dict(pool.dropped), held.notes, warnings, len(set(pool.test_related)))
 
 
 def _check_cuts(experiment: Experiment, numbers: Sequence[str]) -> None:
