@@ -26,7 +26,7 @@ from trimtab.tasks.splits import SplitSettings, fix_pool
 DIALOGUE = "\n\nHuman: how do I open it?\n\nAssistant: which one?\n\nHuman: the old one\n\nAssistant:"
 
 
-def write(path: Path, rows: list[dict[str, str]]) -> str:
+def write(path: Path, rows: list[dict[str, Any]]) -> str:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     return str(path)
 
@@ -86,6 +86,53 @@ def test_dialogues_without_a_common_beginning_are_named(chosen: str, rejected: s
         Pairs(path).read()
     items = Pairs(path, prompt=None).read()  # said to have none, each is an answer as it stands
     assert items.sides is not None and sorted(items.sides[1]) == sorted([chosen, rejected])
+
+
+def say(*turns: str) -> list[dict[str, str]]:
+    """Return a dialogue in chat form that the user begins."""
+    return [{"role": ("user", "assistant")[place % 2], "content": turn} for place, turn in enumerate(turns)]
+
+
+ANSWERS = [[{"role": "assistant", "content": name}] for name in ("c", "d")]
+CHATS = {
+    "whole dialogues": ({"chosen": say("a", "b", "q", "c"), "rejected": say("a", "b", "q", "d")}, "a\n\nassistant: b"
+                        "\n\nuser: q"),
+    "a prompt that they hold": ({"prompt": "q", "chosen": say("q", "c"), "rejected": say("q", "d")}, "q"),
+    "a prompt of its own": ({"prompt": "q", "chosen": ANSWERS[0], "rejected": ANSWERS[1]}, "q"),
+    "a prompt of messages": ({"prompt": say("a", "b", "q"), "chosen": ANSWERS[0], "rejected": ANSWERS[1]}, "a\n\n"
+                             "assistant: b\n\nuser: q"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CHATS)
+def test_dialogues_in_chat_form(case: str, tmp_path: Path) -> None:
+    row, prompt = CHATS[case]
+    items = Pairs(write(tmp_path / "p.jsonl", [row])).read()
+    assert items.sides is not None
+    assert sorted(items.sides[0]) == [f"user: {prompt}\n\nassistant: {answer}" for answer in ("c", "d")]
+    assert items.sides[0][items.gold[0]].endswith("c")
+    assert items.groups == (f"user: {prompt}\n\nassistant:",)
+
+
+def test_a_dialogue_that_goes_on_is_the_longer_answer(tmp_path: Path) -> None:
+    row = {"chosen": say("q", "c"), "rejected": say("q", "c", "why", "d")}
+    items = Pairs(write(tmp_path / "p.jsonl", [row])).read()
+    assert items.sides is not None and items.groups == ("user: q\n\nassistant:",)
+    assert sorted(items.sides[0], key=len) == [f"user: q\n\nassistant: c{more}" for more in
+                                               ("", "\n\nuser: why\n\nassistant: d")]  # fmt: skip
+
+
+@pytest.mark.parametrize("row, message", [
+    ({"chosen": say("q", "c"), "rejected": "text"}, 'column "rejected": found str \'text\'; wanted a list of messages'),
+    ({"chosen": ["a"], "rejected": ["b"]}, 'column "chosen": found str \'a\'; wanted a list of messages'),
+    ({"chosen": say("q", ""), "rejected": say("q", "d")}, 'column "chosen": found an empty text'),
+    ({"chosen": say("q", "c"), "rejected": say("r", "d")}, 'column "rejected": found a dialogue that has no message'),
+    ({"chosen": say("q", "c"), "rejected": say("q", "c")}, 'column "rejected": found the same answer'),
+])  # fmt: skip
+def test_what_is_no_chat_is_named_by_line(row: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "p.jsonl", [{"chosen": say("q", "c"), "rejected": say("q", "d")}, row])
+    with pytest.raises(TaskError, match=f"line 2, {message}"):
+        Pairs(path).read()
 
 
 def test_equal_answers_are_named_or_dropped(tmp_path: Path) -> None:
