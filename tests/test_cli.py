@@ -194,7 +194,7 @@ def test_export_says_how_much_and_lists_it_as_json(
     assert sorted(parsed(capsys, *command, "--json")) == [str(path) for path in files]
 
 
-def test_why_a_stage_failed_is_said_once(
+def test_why_a_stage_failed_is_said_when_it_fails_and_at_the_end(
     finished: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "own.py").write_text(
@@ -206,7 +206,8 @@ def test_why_a_stage_failed_is_said_once(
     (tmp_path / "e.yaml").write_text(yaml.safe_dump(values), "utf-8")
     assert run_command(["run", str(tmp_path / "e.yaml"), "--store", str(finished[1]), "--runs", str(tmp_path)]) == 1
     lines = capsys.readouterr().err.splitlines()
-    assert sum("left out" in line for line in lines) == 1
+    assert sum("left out" in line for line in lines) == 2
+    assert lines[-1].count("KeyError: 'left out'") == 1
     assert lines[-1].startswith("trimtab: stage train/")
     assert lines[-1].endswith("What finished is kept; run again after mending the cause")
 

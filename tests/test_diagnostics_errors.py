@@ -96,7 +96,8 @@ def test_the_planted_correlation_beside_the_control_is_found() -> None:
 def test_what_cannot_be_divided_says_why(case: tuple[int, int, int, int], undefined: str) -> None:
     said = errors_json(*_with(case))
     assert said[undefined]["mean"] is None and "supervisor is" in said[undefined]["reason"]
-    assert said["phi"]["mean"] is None and "right on every test item" in said["phi"]["reason"]
+    for name in ("phi", "kappa"):
+        assert said[name]["mean"] is None and "right on every test item" in said[name]["reason"]
 
 
 def _with(case: tuple[int, int, int, int]) -> tuple[Means, None, Resample]:

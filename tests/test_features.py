@@ -12,10 +12,13 @@ import pytest
 from safetensors.numpy import save_file
 from tiny_models import tiny_causal, tiny_texts
 
-from trimtab.errors import ExperimentError, ModelError, StageError, TaskError
+from trimtab.errors import ExperimentError, ModelError, TaskError
 from trimtab.experiment import parse
-from trimtab.models.features import feature_rows
+from trimtab.forecast import forecast
+from trimtab.models.features import check_ids, feature_rows
 from trimtab.plan import plan
+from trimtab.preflight import tables
+from trimtab.store import Store
 from trimtab.study import run
 from trimtab.tasks.features import Features
 
@@ -60,10 +63,12 @@ def broken(values: np.ndarray) -> np.ndarray:
 
 REFUSED = {
     "another item": ({}, ["item1", "item99"], "no features of 1 of the 2 items of the task, the first is item99"),
-    "NaN": ({f"f{i}": broken(VALUES)[:, i] for i in range(3)}, IDS, "features of 1 items hold NaN or infinity, first "
+    "NaN": ({f"f{i}": broken(VALUES)[:, i] for i in range(3)}, IDS, "NaN or infinity in the features of 1 item, first "
             "feature 1 of item item2"),
-    "a gap": ({"f0": [*VALUES[:7, 0].tolist(), None]}, IDS, "hold NaN or infinity, first feature 0 of item item7"),
+    "a gap": ({"f0": [*VALUES[:7, 0].tolist(), None]}, IDS, "NaN or infinity in the features of 1 item, first "
+              "feature 0 of item item7"),
     "words": ({"f0": VALUES[:, 0], "name": ["x"] * 8}, IDS, "the columns name are not numbers"),
+    "lists of words": ({"f": [["x", "y"]] * 8}, IDS, "the columns f are not numbers"),
     "ragged lists": ({"f": [[1.0]] * 7 + [[1.0, 2.0]]}, IDS, "the lists of f have 1, 2 entries"),
 }  # fmt: skip
 
@@ -84,6 +89,22 @@ def test_a_table_without_ids_or_with_one_twice_says_so(tmp_path: Path) -> None:
     (tmp_path / "c.parquet").write_bytes(b"no table")
     with pytest.raises(ModelError, match="is not a parquet table"):
         feature_rows(tmp_path / "c.parquet", IDS)
+
+
+WRONG_TENSORS = {
+    "ids of the wrong length": (VALUES, np.arange(7), "wanted `features` \\(items x hidden\\) and `id`"),
+    "three dimensions": (VALUES[:, :, None], np.arange(8), "wanted `features` \\(items x hidden\\) and `id`"),
+    "ids that are no whole numbers": (VALUES, np.arange(8, dtype=np.float32), "`id` is of type F32; wanted whole"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_TENSORS)
+@pytest.mark.parametrize("look", [feature_rows, check_ids])
+def test_tensors_that_cannot_be_used_say_why(look: Any, case: str, tmp_path: Path) -> None:
+    features, ids, message = WRONG_TENSORS[case]
+    save_file({"features": features, "id": ids}, tmp_path / "a.safetensors")
+    with pytest.raises(ModelError, match=message):
+        look(tmp_path / "a.safetensors", ["3"])
 
 
 def planted(folder: Path, items: int = 400) -> dict[str, Any]:
@@ -116,15 +137,28 @@ def test_a_study_on_features(tmp_path: Path) -> None:
     models = results.data["models"]
     assert (models["w0"]["model"], models["s0"]["model"]) == ("weak.parquet", "strong.parquet")
     assert {one["control"] for one in results.data["rows"]} >= {"flipped_truth", "weak_on_weak", "weak_on_truth"}
-    assert "no zero-shot control" in str(results.data["warnings"])
+    assert "no zero-shot control: a table of features cannot be asked." in str(results.data["warnings"])
 
 
-def test_ids_that_do_not_match_stop_the_study_with_one_message(tmp_path: Path) -> None:
+def test_a_table_that_cannot_be_used_stops_the_plan_with_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     values = planted(tmp_path)
-    other = pq.read_table(tmp_path / "strong.parquet").slice(0, 300)
-    pq.write_table(other, tmp_path / "strong.parquet")
-    with pytest.raises(StageError, match=r"strong\.parquet has no features of 100 of the 400 items"):
-        run(parse(values, tmp_path), store=tmp_path / "store")
+    whole = pq.read_table(tmp_path / "strong.parquet")
+    short = whole.slice(0, 300)
+    gap = whole.set_column(1, "f0", pa.array([float("nan"), *whole["f0"].to_pylist()[1:]]))
+    lacks = r"strong\.0\.model: .*strong\.parquet has no features of 100 of the 400 items"
+    for other, message in ((short, lacks), (gap, r"strong\.0\.model: .*NaN or infinity in the features of 1 item,")):
+        pq.write_table(other, tmp_path / "strong.parquet")
+        with pytest.raises(ExperimentError, match=message):
+            forecast(parse(values, tmp_path), Store.open(tmp_path / "store"))
+    assert not list((tmp_path / "store").glob("*/*"))
+    # of large tables the ids alone are read
+    monkeypatch.setattr(tables, "LARGE_TABLE_BYTES", 0)
+    forecast(parse(values, tmp_path), Store.open(tmp_path / "store"))
+    pq.write_table(short, tmp_path / "strong.parquet")
+    with pytest.raises(ExperimentError, match=lacks):
+        forecast(parse(values, tmp_path), Store.open(tmp_path / "store"))
 
 
 CHANGES = {

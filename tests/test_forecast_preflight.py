@@ -17,6 +17,7 @@ from tiny_models import LAYERS, save, tiny_bert, tiny_gpt2, tiny_llama
 from tiny_study import study, write_reviews
 
 from trimtab.cli import run_command
+from trimtab.comparison.parts import LENGTH
 from trimtab.errors import ExperimentError, TaskError
 from trimtab.executors.local import run_stages
 from trimtab.executors.monitor import Quiet
@@ -83,13 +84,26 @@ def test_a_plan_names_a_model_that_is_not_there(
     assert str(tmp_path / model) in capsys.readouterr().err
 
 
+def grouped(values: dict[str, Any], folder: Path, **sizes: int) -> dict[str, Any]:
+    """Return a study on twenty groups of ten items."""
+    rows = [(f"r{k}", f"text number {k} {k * 7}", ("bad", "good")[k % 2], k // 10) for k in range(200)]
+    path = folder / "grouped.csv"
+    path.write_text("\n".join(["id,text,label,group", *(",".join(map(str, row)) for row in rows)]), "utf-8")
+    return task(values, path=str(path), group="group", **sizes) | {"split": {}}
+
+
+def test_a_plan_says_that_test_items_come_in_groups(values: dict[str, Any], tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "store")
+    found = forecast(parse(grouped(values, tmp_path, supervisor=50, transfer=50, test=40), tmp_path), store)
+    assert 4 <= found["test_groups"] <= 20 < found["test_items"] == 40
+    assert f"the test items fall into {found['test_groups']} groups" in forecast_text(found)
+    alone = forecast(parse(values, tmp_path), store)
+    assert alone["test_groups"] == alone["test_items"] and "groups" not in forecast_text(alone)
+
+
 def test_a_seed_that_groups_leave_too_little_for(values: dict[str, Any], tmp_path: Path) -> None:
     """Twenty groups of ten: a supervisor split of 95 leaves no whole groups for a transfer split of 95."""
-    rows = [(f"r{k}", f"text number {k} {k * 7}", ("bad", "good")[k % 2], k // 10) for k in range(200)]
-    path = tmp_path / "grouped.csv"
-    path.write_text("\n".join(["id,text,label,group", *(",".join(map(str, row)) for row in rows)]), "utf-8")
-    sizes = {"supervisor": 95, "transfer": 95, "test": 10}
-    experiment = parse(task(values, path=str(path), group="group", **sizes) | {"split": {}}, tmp_path)
+    experiment = parse(grouped(values, tmp_path, supervisor=95, transfer=95, test=10), tmp_path)
     with pytest.raises(TaskError, match="Too few items for the transfer split of seed 0"):
         preflight(experiment, plan(experiment), Store.open(tmp_path / "store"))
 
@@ -135,6 +149,16 @@ def test_a_plan_says_what_is_left_out_of_the_data(values: dict[str, Any], tmp_pa
     found = forecast(experiment, Store.open(tmp_path / "store"))
     assert found["dropped"]["duplicate"] == 3
     assert "items left out of the data: 3 duplicate" in forecast_text(found)
+
+
+def test_a_cut_of_a_number_that_the_items_do_not_have(values: dict[str, Any], tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "store")
+    wrong, right = (parse({**values, "cuts": {name: [9]}}, tmp_path) for name in ("lenght", LENGTH))
+    for _ in range(2):  # from the file, then from what is cached
+        with pytest.raises(ExperimentError, match=r"cuts: no number is called lenght; there are .*text length in"):
+            preflight(wrong, plan(wrong), store)
+        preflight(right, plan(right), store)
+        run_stages(plan(right).stages[:1], store, 1, Quiet())
 
 
 def test_large_data_are_left_to_their_stage(

@@ -1,4 +1,4 @@
-"""What is said while a run goes on: embedding tells of every batch, and a failure is told once."""
+"""What is said while a run goes on: embedding tells of every batch."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from tiny_models import save, tiny_llama
 
-from trimtab.executors.monitor import StageReport
 from trimtab.models.activations import activations
-from trimtab.terminal import PlainLines
 from trimtab.types import ModelSpec
 
 
@@ -42,18 +40,3 @@ def test_batches_of_later_shards_are_counted_from_where_the_earlier_ones_ended(t
     assert calls[-1] == (600, 1800)
     assert all(tokens == 3 * done for done, tokens in calls)
     assert max(after - before for (before, _), (after, _) in pairwise(calls)) <= 64 // 3
-
-
-def failed(title: str, error: str) -> StageReport:
-    return StageReport("train", title, title, 0.0, cached=False, error=error)
-
-
-def test_what_stands_above_is_not_said_again(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = PlainLines()
-    lines.begin(2, 0)
-    lines.finished(failed("fit a", "KeyError: 'left out' [log: /x/a.log]"))
-    lines.finished(failed("fit b", "no room."))
-    message = "stage train/a (fit a) failed: KeyError: 'left out' [log: /x/a.log] (1 more failed). Run again"
-    assert lines.without_what_was_said(message) == "stage train/a (fit a) failed (1 more failed). Run again"
-    assert lines.without_what_was_said("the disk is full: nothing") == "the disk is full: nothing"
-    assert capsys.readouterr().err.count("left out") == 1

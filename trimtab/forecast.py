@@ -53,6 +53,7 @@ def forecast(experiment: AnyExperiment, store: Store) -> dict[str, Any]:
         "kinds": kinds,
         "to_run": [{"kind": one.kind, "digest": one.digest, "title": one.title} for one in todo],
         "test_items": test,
+        "test_groups": known.test_groups,
         "smallest_gap": resolvable_gap(test) if test and not searches else None,
         "dropped": known.dropped,
         "data_checked": known.test_items is not None,
@@ -88,6 +89,12 @@ def forecast_text(found: dict[str, Any]) -> str:
             f"{found['test_items']} test items resolve a gap (ceiling - weak) of about {found['smallest_gap']:.3f} in "
             "accuracy (95 %, both models near 0.8, errors taken as independent)"
         )
+        groups = found["test_groups"]
+        if groups is not None and groups < found["test_items"]:
+            lines.append(
+                f"the test items fall into {groups} groups, which are resampled as wholes: where models err on a group "
+                "together, only a larger gap can be told from none"
+            )
     dropped = [f"{number:,} {reason.replace('_', ' ')}" for reason, number in found["dropped"].items() if number]
     if dropped:
         lines.append(f"items left out of the data: {', '.join(dropped)}")

@@ -56,8 +56,6 @@ class PlainLines:
     ended: int = 0
     speeds: dict[str, Speed] = field(default_factory=dict)
     spoken: dict[str, float] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
-    """What was said of stages that failed."""
 
     def begin(self, todo: int, cached: int) -> None:
         """Say how much there is to do."""
@@ -86,24 +84,12 @@ class PlainLines:
         """Say how the stage ended if it took long or failed."""
         self.ended += 1
         if report.error and report.tried:
-            self.failures.append(report.error)
             self._say(f"[{self.ended}/{self.total}] {report.title} failed{report.whose}: {report.error}")
         elif report.error is None and (report.seconds >= _WORTH_A_LINE_S or self.ended == self.total):
             self._say(f"[{self.ended}/{self.total}] {report.title}: done in {duration(report.seconds)}")
 
     def stop(self) -> None:
         """End the display, whatever happened."""
-
-    def without_what_was_said(self, message: str) -> str:
-        """Return the message of a failed run without the reasons that stand in the lines above it.
-
-        >>> lines = PlainLines(failures=["no room."])
-        >>> lines.without_what_was_said("stage a failed: no room (2 more failed). Run again")
-        'stage a failed (2 more failed). Run again'
-        """
-        for text in self.failures:
-            message = message.replace(f": {text.rstrip('.')}", "")
-        return message
 
     def _say(self, text: str) -> None:
         try:

@@ -77,7 +77,6 @@ def run(
 
 
 def _run(experiment: Any, store: str | None, executor: Any, runs: Path, as_json: bool) -> Any:
-    from trimtab.errors import StageError
     from trimtab.study import run as run_study
     from trimtab.terminal import monitor
 
@@ -85,9 +84,6 @@ def _run(experiment: Any, store: str | None, executor: Any, runs: Path, as_json:
     _tell_of_replacing(runs / experiment.name, experiment.text)
     try:
         results = run_study(experiment, store=store, executor=executor, runs=runs, monitor=listener)
-    except StageError as error:
-        error.args = (listener.without_what_was_said(str(error)),)
-        raise
     finally:
         listener.stop()
     print_json(results.data) if as_json else print(results.table())

@@ -115,17 +115,21 @@ def missing_controls(
 ) -> list[dict[str, Any]]:
     """Return a warning per strong model whose zero-shot control could not be run.
 
-    `refused` says why by row key ("w0-s0-zero_shot"); the others have no language head to ask.
+    `refused` says why by row key ("w0-s0-zero_shot"); the others are tables, or have no language head to ask.
     """
     strong = {row.strong for row in rows if row.control}
     asked = {row.strong for row in rows if row.control == "zero_shot"}
     reasons = {key.split("-")[1]: reason for key, reason in refused.items()}
-    headless = "the weights come without a language head"
+
+    def unasked(key: str) -> str:
+        table = "features" in models[key]
+        return "a table of features cannot be asked" if table else "the weights come without a language head"
+
     return [
         {
             "code": "no_zero_shot",
             "row": key,
-            "text": f"{models[key]['model']}: no zero-shot control: {reasons.get(key, headless)}.",
+            "text": f"{models[key]['model']}: no zero-shot control: {reasons.get(key) or unasked(key)}.",
         }
         for key in sorted(strong - asked)
     ]

@@ -59,10 +59,14 @@ def phi(shares: Shares) -> Float[Array, "*shape"]:
 
 
 def kappa(shares: Shares) -> Float[Array, "*shape"]:
-    """Return the agreement on being right or wrong beyond chance, nan where both are always or never right."""
+    """Return the agreement on being right or wrong beyond chance, nan where a model is always or never right.
+
+    There it would be 0 whatever the other model does.
+    """
     a, b, c, d = np.moveaxis(shares, -1, 0)
     chance = (a + b) * (a + c) + (c + d) * (b + d)
-    return ratio(a + d - chance, 1 - chance)
+    varies = (a + b) * (c + d) * (a + c) * (b + d) > 0
+    return ratio(a + d - chance, np.where(varies, 1 - chance, 0.0))
 
 
 def errors_json(found: Means, control: Means | None, resample: Resample) -> dict[str, Any]:

@@ -93,7 +93,8 @@ def worth(
     low, high = _end(places, upper), _end(places[::-1], -lower[::-1])
     value = None if mean[0] > 0 else reach(places, mean)
     status = "ok" if value is not None else "fewer" if mean[0] > 0 else "more"
-    items = (None if place is None else float(np.exp(place)) for place in (value, low, high))
+    # a size that was measured comes back from its logarithm as it was
+    items = (None if place is None else round(float(np.exp(place)), 6) for place in (value, low, high))
     said = [*_why_open(status, sizes, low, high), *([found[-1].reason] if found[-1].reason else [])]
     return Worth(*items, status=status, reason=" ".join(said) or None, level=LEVEL, method=interval_method(weak))
 

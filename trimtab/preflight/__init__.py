@@ -3,6 +3,8 @@
 generalize.py   a study of learning from weak labels
 search.py       a search study
 layers.py       whether models have the layers that are asked for
+tables.py       whether tables of features can be used
+held.py         what a study's data hold
 known.py        what a preflight finds
 """
 

@@ -18,3 +18,5 @@ class Preflight:
     """What the data set says of itself; the report repeats it."""
     warnings: tuple[str, ...]
     """What a reader must know about how the models are used."""
+    test_groups: int | None = None
+    """Into how many groups of related items the test split falls; none where the data were not read."""

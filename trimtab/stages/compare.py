@@ -70,6 +70,7 @@ class Compare(Stage):
         """Write `results.json`: the envelope without what belongs to one run (stages, versions)."""
         from trimtab.comparison.conflict import conflict_warnings
         from trimtab.comparison.curves import curves_json
+        from trimtab.comparison.cut_answers import cut_answer_warnings
         from trimtab.comparison.envelope import Description, envelope
         from trimtab.comparison.parts import unknown_cuts
         from trimtab.store import facts_of, write_json
@@ -80,6 +81,7 @@ class Compare(Stage):
         results = envelope(measured, self.rows, self.metrics, description, self._digests(), progress)
         if self.cuts:
             results["warnings"] += unknown_cuts(dict(self.cuts), measured.slices)
+        results["warnings"] += cut_answer_warnings(results["models"], facts["data"], self._cut_at_end())
         goal = self._second_goal(inputs, measured)
         results["task"] |= {"second_goal": goal} if goal else {}
         results["warnings"] += conflict_warnings(self.rows, self.not_run, goal)
@@ -90,6 +92,14 @@ class Compare(Stage):
             results["curves"] = curves_json(measured, self.curves, self.metrics[0])
         write_json(out / "results.json", results)
         return {"rows": len(results["rows"])}
+
+    def _cut_at_end(self) -> set[str]:
+        """Return the keys of the learners whose model cuts a text that is too long at its end."""
+        readers = list(zip(self.embedded, self.embeds, strict=True))
+        for row in self.rows:
+            readers += [(row.weak, self.models[i]) for i in row.weak_fits]
+            readers += [] if row.control else [(row.strong, self.models[i]) for i in row.student_fits]
+        return {key for key, stage in readers if getattr(getattr(stage, "spec", None), "cut", None) == "end"}
 
     def _second_goal(self, inputs: Mapping[str, Path], measured: Any) -> dict[str, Any] | None:
         """Return how far the two goals of a task want the same answer; none where it has one goal."""

@@ -4,8 +4,9 @@
     p(second is better) = sigmoid(r(prompt, second) - r(prompt, first))
 
 A row has `prompt`, `chosen` and `rejected`; or, as in the HH data, two whole dialogues that begin alike, whose common
-beginning up to the last "Assistant:" is the prompt. Pairs with equal prompts belong together and never straddle two
-splits, in files of their own either: of those the test split keeps its items, and the other files lose theirs.
+beginning up to the last "Assistant:" is the prompt. Dialogues may also be lists of messages (`trimtab/tasks/chat.py`),
+whose common leading messages are the prompt. Pairs with equal prompts belong together and never straddle two splits, in
+files of their own either: of those the test split keeps its items, and the other files lose theirs.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 
 from trimtab.digest import digest_of, file_digest
 from trimtab.errors import TaskError
+from trimtab.tasks.chat import answers_apart, in_common, messages_of, prompt_messages
 from trimtab.tasks.formats import read_table
 from trimtab.tasks.rows import Row, Table
 from trimtab.tasks.second import SECOND
@@ -118,22 +120,52 @@ class Pairs:
             table.require(self.prompt, "prompt")
         column = asked if asked in table.columns else None
         for row in table.rows:
-            chosen, rejected = (text_of(table, row, name) for name in (self.chosen, self.rejected))
-            if chosen.strip() == rejected.strip():
-                if self.equal == "drop":
-                    continue
+            found = self._answers(table, row, column)
+            if found is not None:
+                yield Pair(*found, split)
+            elif self.equal == "error":
                 raise _same(table, row, self.rejected)
-            if column is not None:
-                yield Pair(text_of(table, row, column), chosen, rejected, split)
-            else:
-                prompt = common_prompt(chosen, rejected) if self.prompt == "auto" else ""
-                yield Pair(prompt, chosen[len(prompt) :], rejected[len(prompt) :], split)
+
+    def _answers(self, table: Table, row: Row, column: str | None) -> tuple[str, str, str] | None:
+        """Return the prompt and both answers of a row; none where the answers are the same."""
+        if any(isinstance(row.values.get(name), list) for name in (self.chosen, self.rejected)):
+            return self._chat_answers(table, row, column)
+        chosen, rejected = (text_of(table, row, name) for name in (self.chosen, self.rejected))
+        if chosen.strip() == rejected.strip():
+            return None
+        if column is not None:
+            return text_of(table, row, column), chosen, rejected
+        prompt = common_prompt(chosen, rejected) if self.prompt == "auto" else ""
+        if self.prompt == "auto" and not prompt:
+            raise _apart(table, row, self.rejected, 'turn "Assistant:"')
+        return prompt, chosen[len(prompt) :], rejected[len(prompt) :]
+
+    def _chat_answers(self, table: Table, row: Row, column: str | None) -> tuple[str, str, str] | None:
+        """Return the same of dialogues in chat form: the prompt is the column's messages and the common ones."""
+        chosen, rejected = (messages_of(table, row, name) for name in (self.chosen, self.rejected))
+        if chosen == rejected:
+            return None
+        shared = 0 if self.prompt is None else in_common(chosen, rejected)
+        asked = () if column is None else prompt_messages(table, row, column)
+        if asked and asked[-1].content not in [one.content for one in chosen[:shared]]:
+            chosen, rejected, shared = (*asked, *chosen), (*asked, *rejected), len(asked) + shared
+        if not shared and self.prompt is not None:
+            raise _apart(table, row, self.rejected, "message")
+        return answers_apart(chosen, rejected, shared)
 
 
 def _same(table: Table, row: Row, column: str) -> TaskError:
     return wrong(
         table, row, column, "the same answer as the chosen one", "two different answers, or `equal: drop` in the task."
     )
+
+
+def _apart(table: Table, row: Row, column: str, what: str) -> TaskError:
+    return wrong(
+        table, row, column, f"a dialogue that has no {what} in common with the chosen one",
+        "two dialogues that begin alike, a column with the prompt (`prompt: ...` in the task), or `prompt: null` for "
+        "answers without one.",
+    )  # fmt: skip
 
 
 def common_prompt(chosen: str, rejected: str) -> str:

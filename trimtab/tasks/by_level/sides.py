@@ -26,8 +26,8 @@ def levels_of(items: Items, name: str) -> Int[Array, "items"]:
     odd = np.flatnonzero(~(values == np.round(values)))  # a gap (NaN) equals nothing
     if len(odd):
         raise TaskError(
-            f'"{name}", by which the split is made, must be a whole number for every item: item {items.ids[odd[0]]} '
-            f"has {values[odd[0]]:g}. Round it, or name another number under split.by."
+            f'"{name}", by which the split is made, must be a whole number for every item: item {items.ids[odd[0]]}, '
+            f'"{items.texts[odd[0]]:.60}", has {values[odd[0]]:g}. Round it, or name another number under split.by.'
         )
     return values.astype(np.int64)
 
@@ -43,8 +43,9 @@ def is_hard(levels: Int[Array, "items"], settings: ByLevel) -> Bool[Array, "item
         raise TaskError(f"All items have {settings.by} {found[0]}; a split by level needs easy items and hard ones.")
     if hard.all() or not hard.any():
         side = "easy" if hard.all() else "hard"
+        wanted = f"a number from {found[1]} to {found[-1]}" if len(found) > 2 else str(found[1])
         raise TaskError(
             f"split.hard_from is {settings.hard_from}, which leaves no {side} items: the levels found are "
-            f"{some([str(one) for one in found])}. Take a number from {found[1]} to {found[-1]}."
+            f"{some([str(one) for one in found])}. Take {wanted}."
         )
     return hard
