@@ -4,6 +4,7 @@ generalize.py   a study of learning from weak labels
 search.py       a search study
 layers.py       whether models have the layers that are asked for
 tables.py       whether tables of features can be used
+relabelled.py   which methods write over ground truth that they bought
 held.py         what a study's data hold
 known.py        what a preflight finds
 """
