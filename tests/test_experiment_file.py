@@ -422,7 +422,7 @@ class Peek:
     def __call__(self, labels, evidence):
         return labels
 """)
-    experiment = parse({**GOOD, "methods": ["naive", {"name": "own", "labels": ["own.py:Peek"]}]}, tmp_path)
+    experiment: Any = parse({**GOOD, "methods": ["naive", {"name": "own", "labels": ["own.py:Peek"]}]}, tmp_path)
     if wanted is None:
         check_steps(experiment)
         return

@@ -254,7 +254,7 @@ def test_a_run_says_it_too_and_a_plan_has_one_line_for_a_column_that_is_not_used
 def test_truth_that_is_written_over_is_told(
     values: dict[str, Any], tmp_path: Path, method: dict[str, Any], because: str | None
 ) -> None:
-    experiment = parse(values | {"methods": ["naive", {"name": "bought", **method}]}, tmp_path)
+    experiment: Any = parse(values | {"methods": ["naive", {"name": "bought", **method}]}, tmp_path)
     told = list(written_over(experiment))
     assert len(told) == (because is not None)
     assert all(one.startswith("bought: the student is not told the truth") and str(because) in one for one in told)
