@@ -29,7 +29,7 @@ class Message:
 def messages_of(table: Table, row: Row, column: str) -> tuple[Message, ...]:
     """Return the messages of a value; raise TaskError where it is no list of them."""
     value = row.values.get(column)
-    messages = value if isinstance(value, list) and value else [value]
+    messages: list[Any] = value if isinstance(value, list) and value else [value]
     for one in messages:
         if not (isinstance(one, dict) and isinstance(one.get("role"), str) and "content" in one):
             wanted = 'a list of messages such as {"role": "user", "content": "..."}, in both answers alike.'
