@@ -88,7 +88,8 @@ def _levelled(folder: Path) -> tuple[Stage, ...]:
 
 
 def _pairs(folder: Path) -> tuple[Stage, ...]:
-    task = {"kind": "pairs", "path": str(folder / "pairs.jsonl"), "supervisor": 30, "transfer": 30, "test": 40}
+    task: dict[str, Any] = {"kind": "pairs", "path": str(folder / "pairs.jsonl"), "prompt": None}
+    task |= {"supervisor": 30, "transfer": 30, "test": 40}
     task |= {"second_path": str(folder / "second.jsonl"), "second": 30}
     strong = [{"model": str(folder / "strong"), "fit": PROBE, "precision": "fp32"}]
     methods = ["naive", {"conflict": {"explicit": {"rounds": 1}}}, {"conflict": "implicit"}]

@@ -58,11 +58,13 @@ class TrainUntuned(Stage):
     def run(self, inputs: Mapping[str, Path], out: Path, work: Path, progress: Progress) -> dict[str, Any]:
         """Write the folder `model`; goes on from the last checkpoint under `work`."""
         from trimtab.fit.generative import read_texts
+        from trimtab.models.quiet import quiet
 
         texts = texts_of(inputs, "supervisor")
         model, tokenizer = self._begun(texts)
-        model.save_pretrained(work / "begun")
-        tokenizer.save_pretrained(work / "begun")
+        with quiet():
+            model.save_pretrained(work / "begun")
+            tokenizer.save_pretrained(work / "begun")
         del model
         spec = ModelSpec(str(work / "begun"), precision="fp32", max_tokens=CONTEXT)
         texts = [text + (tokenizer.eos_token or "") for text in texts]
