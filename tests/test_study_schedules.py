@@ -312,7 +312,7 @@ def test_the_prompt_grows_with_shots_and_the_answers_change(
 ) -> None:
     few, more = asked(done, "few"), asked(done, "more")
     tokens = [facts_of(done.at(one))["tokens"] for one in (few, more)]
-    assert tokens[1] > 2 * tokens[0]
+    assert tokens[0] < tokens[1] < 1.2 * tokens[0]  # examples are run once, not before every question
     assert done.predictions("few") != done.predictions("more")
     templates = [template_of(done, one, tmp_path, monkeypatch) for one in (few, more)]
     assert [one.count("answer :") for one in templates] == [2, 4]
