@@ -74,7 +74,8 @@ def continuation(
     """Return tokens that follow others."""
     numbers = np.zeros(tokens) if sampling.temperature == 0 else draws.numbers(seed, child, tokens)
     rows = Sequences(model, [ids], Compute(), "base")
-    return write(rows, numbers.reshape(1, -1), sampling, model.end_ids)[0]
+    chunks, _ = write(rows, numbers.reshape(1, -1), sampling, model.end_ids)
+    return chunks[0]
 
 
 def model_behind(model: LanguageModel, draws: Draws) -> Callable[[str, Body], list[Choice]]:

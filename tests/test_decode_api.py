@@ -215,7 +215,7 @@ def test_tokens_are_what_the_server_says_and_flops_are_not_made_up(
 
 
 def test_qalign_refuses_a_black_box() -> None:
-    with Server(always("x")) as server, pytest.raises(UsageError, match="qalign needs the base model's own tokens"):
+    with Server(always("x")) as server, pytest.raises(UsageError, match="qalign needs a base model's own tokens"):
         QAlign(2)(api(server), LONG, PROMPTS, 0, Compute())  # pyright: ignore[reportArgumentType]
     assert not server.requests
 

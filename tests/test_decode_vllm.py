@@ -189,7 +189,7 @@ def test_generate_reaches_vllm(folder: Path) -> None:
 
 def test_what_vllm_cannot_do_is_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     base = VllmBase(spec_of(folder))
-    with pytest.raises(UsageError, match="qalign needs the base model's own tokens"):
+    with pytest.raises(UsageError, match="qalign needs a base model's own tokens"):
         QAlign(2)(base, Indifferent(), PROMPTS, 0, Compute())  # pyright: ignore[reportArgumentType]
     with pytest.raises(UsageError, match=r"prompt p1 has 6 tokens and 60 may follow, but .* reads 64"):
         sample(60)(base, Indifferent(), PROMPTS[1:2], 0, Compute())
