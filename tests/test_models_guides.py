@@ -8,9 +8,11 @@ from tiny_models import LAYERS, tiny_causal, tiny_encoder
 from transformers import AutoModelForCausalLM
 
 from trimtab.errors import ModelError
+from trimtab.fit.generative import read_texts
 from trimtab.models.fresh import fresh_model
 from trimtab.models.fresh_settings import Fresh
 from trimtab.models.shallow import shallow
+from trimtab.schedules.generative import Generative
 from trimtab.types import ModelSpec
 
 TEXTS = ["a good film, really good!", "a dull plot and bad acting", "très ordinaire \N{SNOWMAN}"] * 5
@@ -77,3 +79,21 @@ def test_a_model_from_nothing_reads_every_text_and_is_the_same_again(tmp_path):
 def test_a_shape_that_cannot_be_is_refused(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be .* found {next(iter(wrong.values()))}"):
         Fresh(**wrong)
+
+
+def test_a_guide_learns_that_texts_end_where_batches_are_filled_with_the_ending_token(tmp_path):
+    model, tokenizer = fresh_model(TEXTS, Fresh(blocks=1, hidden=32, vocabulary=300), 64)
+    assert tokenizer.pad_token_id == tokenizer.eos_token_id
+    model.save_pretrained(tmp_path / "m")
+    tokenizer.save_pretrained(tmp_path / "m")
+    texts = [text + tokenizer.eos_token for text in TEXTS[:2]] * 8
+    spec = ModelSpec(str(tmp_path / "m"), precision="fp32")
+    read_texts(spec, texts, Generative(8, 1e-2, 8), tmp_path / "work", tmp_path / "out", lambda *_, **__: None)
+    ids = torch.tensor([tokenizer(TEXTS[0])["input_ids"]])
+
+    def ending(folder):
+        with torch.no_grad():
+            logits = AutoModelForCausalLM.from_pretrained(folder).eval()(ids).logits
+        return logits[0, -1].log_softmax(-1)[tokenizer.eos_token_id].item()
+
+    assert ending(tmp_path / "out") > ending(tmp_path / "m") + 1

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
+
+from trimtab.types import Progress
 
 _MADE_FROM = "made_from.txt"
+COMPLETE = "complete"
+"""What `checkpoint_watcher` writes into a checkpoint after everything else."""
 
 
 def last_checkpoint(work: Path, made_from: str, last_file: str) -> Path | None:
@@ -25,3 +30,19 @@ def last_checkpoint(work: Path, made_from: str, last_file: str) -> Path | None:
     if not same:
         note.write_text(made_from, encoding="utf-8")
     return complete[max(complete)] if complete else None
+
+
+def checkpoint_watcher(work: Path, progress: Progress) -> Any:
+    """Return a callback of a Trainer that saves into `work`: it tells how far a fit is and marks whole checkpoints."""
+    from transformers import TrainerCallback
+
+    class Watcher(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step == state.max_steps:
+                control.should_save = False  # the result itself is written next
+            progress(state.global_step, state.max_steps)
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            (work / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+
+    return Watcher()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from trimtab.errors import ModelError
-from trimtab.fit.checkpoints import last_checkpoint
+from trimtab.fit.checkpoints import COMPLETE, checkpoint_watcher, last_checkpoint
 from trimtab.models.load import is_causal, load_config, load_tokenizer, load_weights, padding_id
 from trimtab.models.precision import device_class
 from trimtab.models.quiet import quiet
@@ -19,8 +19,6 @@ TOGETHER = 8
 """Texts that go through the model at once."""
 SAVE_EVERY = 50
 """Optimiser steps between checkpoints."""
-COMPLETE = "complete"
-"""What is written into a checkpoint after everything else."""
 
 
 class Reading(Protocol):
@@ -47,7 +45,6 @@ def read_texts(
         AutoModelForCausalLM,
         DataCollatorForLanguageModeling,
         Trainer,
-        TrainerCallback,
         TrainingArguments,
     )
     from transformers.trainer_callback import PrinterCallback
@@ -63,14 +60,13 @@ def read_texts(
     encoded = [tokenizer(text, truncation=True, max_length=spec.max_tokens)["input_ids"] for text in texts]
     told = [{"input_ids": ids} for ids in encoded if len(ids) > 1]
 
-    class Watcher(TrainerCallback):
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if state.global_step == state.max_steps:
-                control.should_save = False  # the result itself is written next
-            progress(state.global_step, state.max_steps)
+    class WholeTexts(DataCollatorForLanguageModeling):
+        """Learns every token that stands in a text, the ending one too, which may be what batches are filled with."""
 
-        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            (work / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+        def torch_call(self, examples: Any) -> dict[str, Any]:
+            batch = super().torch_call(examples)
+            batch["labels"] = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
+            return batch
 
     arguments = TrainingArguments(
         output_dir=str(work), num_train_epochs=reading.epochs, learning_rate=reading.learning_rate,
@@ -81,7 +77,7 @@ def read_texts(
     )  # fmt: skip
     trainer = Trainer(
         model=model, args=arguments, train_dataset=told,  # pyright: ignore[reportArgumentType]
-        data_collator=DataCollatorForLanguageModeling(tokenizer, mlm=False), callbacks=[Watcher()],
+        data_collator=WholeTexts(tokenizer, mlm=False), callbacks=[checkpoint_watcher(work, progress)],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     made_from = fingerprint_of(fingerprint(spec), encoded, reading.epochs, reading.learning_rate, reading.batch_size)

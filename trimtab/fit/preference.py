@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.errors import UsageError
-from trimtab.fit.checkpoints import last_checkpoint
+from trimtab.fit.checkpoints import COMPLETE, checkpoint_watcher, last_checkpoint
 from trimtab.fit.preference_settings import Preference
 from trimtab.models.load import is_causal, load_config, load_tokenizer, load_weights, padding_id
 from trimtab.models.precision import device_class
@@ -32,8 +32,6 @@ TOGETHER = 8
 """Pairs that go through the model at once."""
 SAVE_EVERY = 25
 """Optimiser steps between checkpoints."""
-COMPLETE = "complete"
-"""What is written into a checkpoint after everything else."""
 
 
 @dataclass(frozen=True)
@@ -120,22 +118,7 @@ def _trainer(
     )  # fmt: skip
     trainer = TokenTrainer(
         model=loaded(), ref_model=loaded(), args=arguments, train_dataset=rows, processing_class=tokenizer,
-        callbacks=[_watcher(work, progress)],
+        callbacks=[checkpoint_watcher(work, progress)],
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     return trainer
-
-
-def _watcher(work: Path, progress: Progress) -> Any:
-    from transformers import TrainerCallback
-
-    class Watcher(TrainerCallback):
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if state.global_step == state.max_steps:
-                control.should_save = False  # the result itself is written next
-            progress(state.global_step, state.max_steps)
-
-        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            (work / f"checkpoint-{state.global_step}" / COMPLETE).touch()
-
-    return Watcher()

@@ -37,6 +37,7 @@ class TrainUntuned(Stage):
     reading: Generative
 
     kind: ClassVar[str] = "train"
+    version: ClassVar[int] = 2
 
     @cached_property
     def settings(self) -> dict[str, Any]:
